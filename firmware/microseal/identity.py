@@ -1,0 +1,169 @@
+"""Identity: ECQV implicit certificates, enrolment, renewal and share, as the device sees them (section 4)."""
+
+from . import crypto, errors
+from .errors import Refused
+from .wire import Reader, check_name, short, u8, u32
+
+DEVICE = 0  # certificate flags: member of groups, sender of envelopes, client of a session
+SIGNER = 1  # the authority's signer: group infos, signed time, the revoked list
+GATE = 2  # the gate's side of a session
+
+
+class Certificate:
+    """A parsed certificate, 82 to 113 bytes; its points are checked, its issuer and dates are not yet (Anchor.check)."""
+
+    def __init__(self, raw):
+        read = Reader(raw)
+        self.raw = bytes(raw)
+        self.suite = read.uint(1)
+        self.flags = read.uint(1)
+        self.issuer = read.take(8)
+        self.not_after = read.uint(4)
+        self.id = read.name()
+        self.reconstruction = read.point()  # C
+        self.share_point = read.point()  # Gi
+        read.end()
+        if self.suite not in crypto.core.SUITES:
+            raise Refused(errors.SUITE)
+        crypto.check_point(self.suite, self.reconstruction)
+        crypto.check_point(self.suite, self.share_point)
+        self.hash = crypto.core.hash(self.suite, crypto.tag(b"cert", self.suite), self.raw)
+        self.kid = self.hash[:8]
+
+
+class Anchor:
+    """The authority as a device knows it: suite and Q_CA (33 bytes), both from provisioning, never from the network."""
+
+    def __init__(self, suite, public):
+        if suite not in crypto.core.SUITES:
+            raise Refused(errors.SUITE)
+        self.suite = suite
+        self.public = crypto.check_point(suite, bytes(public))
+        self.issuer = crypto.core.hash(suite, crypto.tag(b"issuer", suite), self.public)[:8]
+
+    def check(self, cert, flags, now):
+        """`cert` if it is this authority's, made for the use `flags`, and not past its not_after at `now` (None: not looked at)."""
+        if cert.suite != self.suite:
+            raise Refused(errors.SUITE)
+        if cert.issuer != self.issuer:
+            raise Refused(errors.ISSUER)
+        if cert.flags != flags:
+            raise Refused(errors.FLAGS)
+        if now is not None and now > cert.not_after:
+            raise Refused(errors.EXPIRED)
+        return cert
+
+    def public_key(self, cert):
+        """Q = e·C + Q_CA, 33 bytes. It is the holder's key only if the certificate is genuine: a signature by it shows that."""
+        try:
+            return crypto.core.ecqv_public(cert.suite, cert.raw, cert.reconstruction, self.public)
+        except ValueError:  # the point at infinity
+            raise Refused(errors.POINT)
+
+
+class Signer:
+    """The authority's signer: a certificate with flags 1 and its public key Q_A."""
+
+    def __init__(self, anchor, raw, now=None):
+        self.cert = anchor.check(Certificate(raw), SIGNER, now)
+        self.suite = self.cert.suite
+        self.public = anchor.public_key(self.cert)
+
+    def check(self, label, context, body, signature):
+        """Refused(SIGNATURE) unless `signature` (64 bytes) over `body` is the signer's."""
+        if not crypto.core.verify(self.suite, self.public, label, context, body, signature):
+            raise Refused(errors.SIGNATURE)
+
+
+class Identity:
+    """A key pair with its certificate: what a device has after enrolment. d: 32 bytes, secret."""
+
+    def __init__(self, anchor, cert, private, public=None):
+        self.anchor = anchor
+        self.cert = cert
+        self.suite = cert.suite
+        self.id = cert.id
+        self.kid = cert.kid
+        self.private = private
+        self.public = public or crypto.core.base_mul(cert.suite, private)
+
+    def sign(self, label, context, message, rand):
+        """64 bytes; rand: 32 fresh random bytes."""
+        return crypto.core.sign(self.suite, self.private, self.public, label, context, message, rand)
+
+
+def make_request(suite, device, r, g):
+    """The request of device id `device` (bytes): 68 bytes and the id. r, g: secret scalars, for this one request only."""
+    base_mul = crypto.core.base_mul
+    return u8(suite) + short(check_name(device)) + base_mul(suite, r) + base_mul(suite, g)
+
+
+def claim_request(suite, request, claim):
+    """The request with the proof that its sender holds the one-time claim (32 bytes, secret) given out for its id."""
+    return request + crypto.core.hmac(suite, claim, crypto.tag(b"claim", suite), request)
+
+
+def renew_request(me, request, rand):
+    """The request with `kid ‖ sig` by the identity that it is to replace."""
+    signed = request + me.kid
+    return signed + me.sign(b"renew", b"", signed, rand)
+
+
+class Request:
+    """A parsed request: suite, id, R, Gi, the request's own bytes (`raw`) and the proof behind them (`proof`)."""
+
+    def __init__(self, raw):
+        read = Reader(raw)
+        self.suite = read.uint(1)
+        self.id = read.name()
+        self.commitment = read.point()  # R
+        self.share_point = read.point()  # Gi
+        if self.suite not in crypto.core.SUITES:
+            raise Refused(errors.SUITE)
+        crypto.check_point(self.suite, self.commitment)
+        crypto.check_point(self.suite, self.share_point)
+        self.raw = bytes(raw[: read.at])
+        self.proof = bytes(raw[read.at :])
+        if len(self.proof) not in (0, 32, 72):  # cable, claim, renewal
+            raise Refused(errors.LENGTH)
+
+
+def certificate_bytes(suite, flags, issuer, not_after, device, reconstruction, share_point):
+    """The certificate to the byte, from its fields."""
+    return u8(suite) + u8(flags) + issuer + u32(not_after) + short(device) + reconstruction + share_point
+
+
+def accept_reply(anchor, raw, device, r, share_point, flags=DEVICE, now=None):
+    """The Identity that the reply (71 bytes) makes of the request with `r` (secret) and Gi = `share_point` for id `device`."""
+    read = Reader(raw)
+    suite, got_flags, not_after = read.uint(1), read.uint(1), read.uint(4)
+    reconstruction, a = read.point(), read.take(32)
+    read.end()
+    if suite != anchor.suite:
+        raise Refused(errors.SUITE)
+    cert = Certificate(
+        certificate_bytes(suite, got_flags, anchor.issuer, not_after, device, reconstruction, share_point)
+    )
+    anchor.check(cert, flags, now)
+    if not crypto.core.is_scalar(suite, a):
+        raise Refused(errors.KEY)
+    try:
+        private, public = crypto.core.ecqv_accept(suite, cert.raw, reconstruction, anchor.public, r, a)
+    except ValueError:
+        raise Refused(errors.KEY)
+    return Identity(anchor, cert, private, public)
+
+
+def share_key(suite, secret, kid):
+    """K of the share: `secret` is X(d·Q_CA), the same as X(d_CA·Q)."""
+    return crypto.core.hkdf(suite, secret, b"", crypto.tag(b"share", suite) + kid, 16)
+
+
+def make_share(me, g):
+    """The box, 48 bytes, that carries the share x = d + g (section 4). g: the secret scalar of the request; erase it after."""
+    core, suite = crypto.core, me.suite
+    x = core.scalar_mul_add(suite, me.private, (1).to_bytes(32, "big"), g)
+    key = share_key(suite, core.ecdh(suite, me.private, me.anchor.public), me.kid)
+    box = bytearray(48)
+    core.gcm_seal(key, bytes(12), me.cert.raw, x, box)
+    return bytes(box)

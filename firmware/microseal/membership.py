@@ -1,0 +1,194 @@
+"""One group as a member sees it: the epoch in force, the one before, and the one to come (section 5)."""
+
+from . import errors
+from .epoch import Epoch, receiver_role
+from .errors import Refused
+from .group import PUBLISHER, SUBSCRIBER, Info, open_key_packet, open_rekey
+from .policy import QUERY
+from .roster import RosterReader
+from .store import pack, unpack
+
+OVERLAP = 120  # s for which the epoch before is accepted
+_STEP = 65535  # by how much an epoch may be above the current one
+_ROLES = (PUBLISHER, SUBSCRIBER)
+
+
+class Membership:
+    """The state of one gid. limit: senders there is room for. It says by `trouble` (a reason or None) why it stays out, if it does."""
+
+    def __init__(self, me, gid, limit):
+        self._me = me
+        self._limit = limit
+        self.gid = gid
+        self.number = None  # the highest epoch ever taken: there is no way back behind it
+        self.current = None
+        self.previous = None
+        self.trouble = None
+        self._previous_until = 0
+        self.pending = None  # an Info
+        self._rosters = {}  # role -> a finished RosterReader, for the pending info
+        self._keys = {}  # role -> group key, for the pending info
+        self._packets = {}  # role -> the newest key packet, as it came: the info it belongs to may come later
+
+    # What comes in
+
+    def offer_info(self, signer, raw):
+        """Takes a newer info as pending; True if it did. What is not newer changes nothing."""
+        if (
+            self.current is not None
+            and raw == self.current.info.raw
+            or self.pending is not None
+            and raw == self.pending.raw
+        ):
+            return False
+        info = Info(self._me.suite, raw, signer)
+        if info.gid != self.gid:
+            raise Refused(errors.NAME)
+        if self.number is not None and not self.number < info.epoch <= self.number + _STEP:
+            raise Refused(errors.EPOCH)
+        if self.pending is not None and info.epoch <= self.pending.epoch:
+            raise Refused(errors.EPOCH)
+        self.pending = info
+        self._rosters = {}
+        self._keys = {}
+        self.trouble = None
+        return True
+
+    def roster_reader(self, role):
+        """A RosterReader for the pending info's roster of `role`; None when there is nothing to read it for."""
+        if self.pending is None or role in self._rosters:
+            return None
+        return RosterReader(self._me.suite, self.pending.rosters[role], self._me.cert.hash, self._limit)
+
+    def offer_roster(self, info, role, reader):
+        """Takes a finished reader, if the info that it was made for is still the pending one."""
+        if info is self.pending:
+            self._rosters[role] = reader
+
+    def offer_packet(self, role, raw):
+        """Keeps a key packet until its info is there (86 bytes; what is no packet fails then)."""
+        if len(raw) != 86:
+            raise Refused(errors.LENGTH)
+        self._packets[role] = bytes(raw)
+
+    def offer_rekey(self, role, raw):
+        """Opens a rekey broadcast with the current key of `role`."""
+        if self.pending is None or self.current is None or self.pending.epoch != self.current.info.epoch + 1:
+            raise Refused(errors.EPOCH)
+        if role not in self.current.keys:
+            raise Refused(errors.ROLE)
+        if role not in self._keys:
+            self._keys[role] = open_rekey(self.pending, raw, role, self.current.keys[role])
+
+    # The switch
+
+    def _roles(self):
+        return [role for role in _ROLES if self._rosters[role].member]
+
+    def _receives(self, roles):
+        """The roles whose roster this member needs, because it receives from them."""
+        needs = []
+        if SUBSCRIBER in roles:
+            needs.append(PUBLISHER)
+        if PUBLISHER in roles and any(kind & QUERY for kind, _ in self.pending.policy.filters):
+            needs.append(SUBSCRIBER)
+        return needs
+
+    def try_switch(self, now, store):
+        """Switches to the pending epoch if all of it is there; True if the epoch in force changed. store(content): one stored step."""
+        if self.pending is None or len(self._rosters) < 2:
+            return False
+        info, roles = self.pending, self._roles()
+        for role in roles:
+            if role not in self._keys:
+                packet = self._packets.get(role)
+                if packet is None or _epoch_of(packet) != info.epoch:
+                    return False
+                del self._packets[role]  # opened once, whatever comes of it
+                self._keys[role] = open_key_packet(self._me, info, packet, role)
+        needs = self._receives(roles)
+        for role in needs:
+            if self._rosters[role].kids is None:
+                self.trouble = errors.ROOM
+                raise Refused(errors.ROOM)
+        senders = {role: bytes(self._rosters[role].kids) for role in needs}
+        keys = {role: self._keys[role] for role in roles}
+        store(_encode(info, keys, senders))
+        self._take(Epoch(info, keys, senders, self._limit), now)
+        return True
+
+    def _take(self, epoch, now):
+        if epoch.keys:
+            self.previous, self.current = self.current, epoch
+        else:  # on neither roster: out of the group, and not back behind this epoch
+            self.previous = self.current = None
+            self.trouble = errors.ROLE
+        self._previous_until = now + OVERLAP
+        self.number = epoch.info.epoch
+        self.pending = None
+        self._rosters, self._keys = {}, {}
+        for role in [role for role, packet in self._packets.items() if _epoch_of(packet) <= self.number]:
+            del self._packets[role]
+
+    def restore(self, content):
+        """Takes up what try_switch stored."""
+        raw, d_s, d_p, kids_p, kids_s = unpack(content, 5)
+        info = Info(self._me.suite, raw, None)
+        keys = {role: key for role, key in ((PUBLISHER, d_s), (SUBSCRIBER, d_p)) if key}
+        self._take(Epoch(info, keys, {PUBLISHER: kids_p, SUBSCRIBER: kids_s}, self._limit), 0)
+
+    # What an envelope is checked against
+
+    def held(self, ep, now):
+        """The Epoch whose low 16 bits are ep, if it is held and in force at `now`; None otherwise."""
+        for epoch, until in ((self.current, None), (self.previous, self._previous_until)):
+            if epoch is not None and epoch.info.epoch & 0xFFFF == ep:
+                if now > epoch.info.not_after or until is not None and now > until:
+                    return None
+                return epoch
+        return None
+
+    def check_policy(self, epoch, envelope, kind):
+        """Mode, direction and size, in this order."""
+        policy = epoch.info.policy
+        if envelope.mode < policy.mode:
+            raise Refused(errors.MODE)
+        if envelope.direction != kind & QUERY or receiver_role(envelope.direction) not in epoch.keys:
+            raise Refused(errors.DIRECTION)
+        if envelope.least > policy.max_size:
+            raise Refused(errors.SIZE)
+
+    def check_sender(self, epoch, direction, kid):
+        """The kid must be on the roster of the direction; in the epoch before, on the current one's as well."""
+        epoch.check_sender(direction, kid)
+        if epoch is not self.current:
+            self.current.check_sender(direction, kid)
+
+    def hears(self, kid):
+        """Whether kid is on a roster of a held epoch."""
+        for epoch in (self.current, self.previous):
+            if epoch is not None:
+                for direction in (0, 1):
+                    try:
+                        epoch.check_sender(direction, kid)
+                        return True
+                    except Refused:
+                        pass
+        return False
+
+
+def _epoch_of(packet):
+    """The epoch in a key packet, not yet opened."""
+    return int.from_bytes(packet[1:5], "big")
+
+
+def _encode(info, keys, senders):
+    return pack(
+        (
+            info.raw,
+            keys.get(PUBLISHER, b""),
+            keys.get(SUBSCRIBER, b""),
+            senders.get(PUBLISHER, b""),
+            senders.get(SUBSCRIBER, b""),
+        )
+    )

@@ -1,0 +1,107 @@
+"""Replay windows: rules 2 to 4 of section 6. Checks change nothing; what was accepted is recorded apart, after all other checks."""
+
+from . import errors
+from .errors import Refused
+
+WINDOW = 64  # messages
+_MASK = (1 << WINDOW) - 1
+
+
+class Window:
+    """What is remembered of one sender (kid), over all groups and directions."""
+
+    def __init__(self, t, boot, counter):
+        self.t = t  # the newest t accepted
+        self.boot = boot  # the boot value in use
+        self.top = counter  # its highest counter
+        self.seen = 1  # bit i: counter top - i was accepted
+
+    def check(self, t, boot, counter):
+        if boot != self.boot:
+            if t <= self.t:
+                raise Refused(errors.REPLAY)
+        elif counter <= self.top:
+            behind = self.top - counter
+            if behind >= WINDOW or self.seen >> behind & 1:
+                raise Refused(errors.REPLAY)
+
+    def accept(self, t, boot, counter):
+        if boot != self.boot:
+            self.boot, self.top, self.seen = boot, counter, 1
+        elif counter > self.top:
+            self.seen = (self.seen << min(counter - self.top, WINDOW) | 1) & _MASK
+            self.top = counter
+        else:
+            self.seen |= 1 << self.top - counter
+        if t > self.t:
+            self.t = t
+
+
+class Replay:
+    """The windows of all senders, the mode 3 messages seen, and the newest t delivered on state topics.
+
+    Each table has at most `limit` entries; nothing is forgotten to make room, the newcomer is refused instead.
+    """
+
+    def __init__(self, limit):
+        self._limit = limit
+        self._windows = {}  # kid -> Window
+        self._anonymous = {}  # (Z, kid) -> t after which it may be forgotten
+        self._states = {}  # (kid, topic) -> newest t delivered
+
+    def check(self, kid, t, nonce):
+        """Rule 2 for a mode 1 or 2 message. nonce: boot value ‖ u32 counter."""
+        window = self._windows.get(kid)
+        if window is not None:
+            window.check(t, nonce[:8], int.from_bytes(nonce[8:], "big"))
+        elif len(self._windows) >= self._limit:
+            raise Refused(errors.ROOM)
+
+    def accept(self, kid, t, nonce):
+        boot, counter = nonce[:8], int.from_bytes(nonce[8:], "big")
+        window = self._windows.get(kid)
+        if window is None:
+            self._windows[kid] = Window(t, boot, counter)
+        else:
+            window.accept(t, boot, counter)
+
+    def check_anonymous(self, ephemeral, kid, now):
+        """Rule 4 for a mode 3 message."""
+        if (ephemeral, kid) in self._anonymous:
+            raise Refused(errors.REPLAY)
+        if len(self._anonymous) >= self._limit:
+            for key in [key for key, until in self._anonymous.items() if until < now]:
+                del self._anonymous[key]
+            if len(self._anonymous) >= self._limit:
+                raise Refused(errors.ROOM)
+
+    def accept_anonymous(self, ephemeral, kid, until):
+        self._anonymous[ephemeral, kid] = until
+
+    def check_state(self, kid, topic, t):
+        """Rule 3: a state may be delivered again, but never one that is older than what was delivered."""
+        newest = self._states.get((kid, topic))
+        if newest is None:
+            if len(self._states) >= self._limit:
+                raise Refused(errors.ROOM)
+        elif t < newest:
+            raise Refused(errors.STALE)
+
+    def accept_state(self, kid, topic, t):
+        key = (kid, topic)
+        if t > self._states.get(key, -1):
+            self._states[key] = t
+
+    def retain(self, on_roster):
+        """Forgets senders for which on_roster(kid) is False: no epoch in which they could be heard is held any more."""
+        for table, kid_of in ((self._windows, _whole), (self._states, _first)):
+            for key in [key for key in table if not on_roster(kid_of(key))]:
+                del table[key]
+
+
+def _whole(key):
+    return key
+
+
+def _first(key):
+    return key[0]

@@ -1,0 +1,98 @@
+"""The state of a device on flash: named records, each written whole, so that a power cut leaves the old one or the new one.
+
+A record has two slots. A write goes to the slot that does not hold the newest valid content, ends with a hash over all of it, and
+is flushed before it counts; a torn write fails its hash and the other slot still stands. This needs no rename, so it holds on
+LittleFS and FAT alike. The directory must be private to its owner: keys are in it.
+
+slot = "microseal" ‖ u8(version 1) ‖ u32(sequence) ‖ content ‖ SHA-256 of all before it
+"""
+
+import hashlib
+import os
+
+from .errors import StorageError
+from .wire import u32
+
+_HEAD = b"microseal\x01"
+
+
+class Store:
+    """Records in `directory` (str), which must exist. Names are short ASCII without `/`."""
+
+    def __init__(self, directory):
+        self._directory = directory.rstrip("/") or "/"
+
+    def _path(self, name, slot):
+        return f"{self._directory}/{name}.{slot}" if self._directory != "/" else f"/{name}.{slot}"
+
+    def _read(self, name, slot):
+        """(sequence, content) of a slot, None if there is none or it is not whole."""
+        try:
+            with open(self._path(name, slot), "rb") as file:
+                raw = file.read()
+        except OSError:
+            return None
+        end = len(raw) - 32
+        if end < len(_HEAD) + 4 or raw[: len(_HEAD)] != _HEAD or hashlib.sha256(raw[:end]).digest() != raw[end:]:
+            return None
+        return int.from_bytes(raw[len(_HEAD) : len(_HEAD) + 4], "big"), raw[len(_HEAD) + 4 : end]
+
+    def _newest(self, name):
+        """(slot, sequence, content) of the newest whole slot, or None."""
+        slots = [(slot, self._read(name, slot)) for slot in ("a", "b")]
+        whole = [(found[0], slot, found[1]) for slot, found in slots if found]
+        if not whole:
+            return None
+        sequence, slot, content = max(whole, key=lambda entry: entry[0])
+        return slot, sequence, content
+
+    def load(self, name):
+        """The content (bytes) of a record, or None if it was never written or was erased."""
+        newest = self._newest(name)
+        return newest[2] if newest and newest[2] else None
+
+    def save(self, name, content):
+        """Writes a record (bytes, not empty); when this returns it is on flash, when it is cut off the old content stands."""
+        newest = self._newest(name)
+        slot = "b" if newest and newest[0] == "a" else "a"
+        self._write(name, slot, newest[1] + 1 if newest else 0, content)
+
+    def erase(self, name):
+        """Empties a record and overwrites both of its slots, as far as a flash file system overwrites."""
+        newest = self._newest(name)
+        if newest is None:
+            return
+        first = "b" if newest[0] == "a" else "a"
+        self._write(name, first, newest[1] + 1, b"")
+        self._write(name, newest[0], newest[1] + 2, b"")
+
+    def _write(self, name, slot, sequence, content):
+        body = _HEAD + u32(sequence) + content
+        path = self._path(name, slot)
+        try:
+            with open(path, "wb") as file:
+                file.write(body + hashlib.sha256(body).digest())
+                file.flush()
+                if hasattr(os, "fsync"):
+                    os.fsync(file.fileno())
+            if hasattr(os, "sync"):
+                os.sync()
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error}")
+
+
+def pack(fields):
+    """Fields (bytes) as one record content: u32(len) ‖ field for each."""
+    return b"".join(u32(len(field)) + field for field in fields)
+
+
+def unpack(content, count):
+    """The `count` fields of a record content; StorageError if they are not that many."""
+    fields, at = [], 0
+    while at < len(content):
+        end = at + 4 + int.from_bytes(content[at : at + 4], "big")
+        fields.append(content[at + 4 : end])
+        at = end
+    if len(fields) != count or at != len(content):
+        raise StorageError(f"a record has {len(fields)} fields, not {count}")
+    return fields

@@ -1,0 +1,74 @@
+"""Topic names and filters (MQTT 3.1.1 section 4.7) as bytes of UTF-8, and the topics of microseal itself (section 5)."""
+
+from . import errors
+from .errors import Refused
+
+OWN = b"microseal/"  # the authority's and the gate's to write; no group's filter ever matches below it
+
+
+def _is_utf8(text):
+    """Well-formed UTF-8 without U+0000, overlong forms and surrogates; MicroPython's own decoder is laxer than CPython's."""
+    at, end = 0, len(text)
+    while at < end:
+        lead = text[at]
+        if lead == 0:
+            return False
+        if lead < 0x80:
+            at += 1
+            continue
+        if 0xC2 <= lead <= 0xDF:
+            more, least, point = 1, 0x80, lead & 0x1F
+        elif 0xE0 <= lead <= 0xEF:
+            more, least, point = 2, 0x800, lead & 0x0F
+        elif 0xF0 <= lead <= 0xF4:
+            more, least, point = 3, 0x10000, lead & 0x07
+        else:
+            return False
+        if at + more >= end:
+            return False
+        for i in range(at + 1, at + 1 + more):
+            if text[i] & 0xC0 != 0x80:
+                return False
+            point = point << 6 | text[i] & 0x3F
+        if point < least or point > 0x10FFFF or 0xD800 <= point <= 0xDFFF:
+            return False
+        at += more + 1
+    return True
+
+
+def check_topic(topic):
+    """`topic` (bytes) if an application message may carry it: 1 to 65,535 bytes of UTF-8, no wildcard, not ours, no leading `$`."""
+    if not 1 <= len(topic) <= 65535 or b"+" in topic or b"#" in topic or not _is_utf8(topic):
+        raise Refused(errors.TOPIC)
+    if topic.startswith(OWN) or topic.startswith(b"$"):
+        raise Refused(errors.TOPIC)
+    return topic
+
+
+def check_filter(pattern):
+    """`pattern` (bytes) if it is a valid topic filter of 1 to 255 bytes."""
+    if not 1 <= len(pattern) <= 255 or not _is_utf8(pattern):
+        raise Refused(errors.TOPIC)
+    levels = pattern.split(b"/")
+    for level in levels:
+        if (b"+" in level or b"#" in level) and len(level) > 1:
+            raise Refused(errors.TOPIC)
+    if b"#" in levels[:-1]:
+        raise Refused(errors.TOPIC)
+    return pattern
+
+
+def matches(pattern, topic):
+    """Whether a valid filter matches a topic that passed check_topic."""
+    if pattern == topic:
+        return True
+    if b"+" not in pattern and b"#" not in pattern:
+        return False
+    names = topic.split(b"/")
+    levels = pattern.split(b"/")
+    for at, level in enumerate(levels):
+        if level == b"#":
+            return True  # also the parent: "a/#" matches "a"
+        if at == len(names) or level != b"+" and level != names[at]:
+            return False
+    return len(levels) == len(names)
