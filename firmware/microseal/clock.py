@@ -12,6 +12,8 @@ ANSWER_MS = 5000  # an answer is taken within this time of asking
 class SystemClock:
     """The clock of a host, which is set already."""
 
+    signed = False
+
     def now(self):
         """Seconds since 1970."""
         return int(time.time())
@@ -25,6 +27,8 @@ class SystemClock:
 
 class TickClock:
     """Not set at first. now() must be called at least every 2²⁸ ms (three days), which an open connection does by far."""
+
+    signed = True  # it is set by the authority's signed time, again and again
 
     def __init__(self):
         self._seconds = None

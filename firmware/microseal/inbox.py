@@ -24,6 +24,14 @@ class UnknownEpoch(Refused):
         self.gid = gid
 
 
+class MissingRoster(Refused):
+    """A mode 3 message whose sender's certificate is not at hand: to ask for that one would tell the broker who sent it."""
+
+    def __init__(self, group):
+        super().__init__(errors.INNER)
+        self.group = group
+
+
 class Message:
     """A message that passed every check.
 
@@ -44,14 +52,14 @@ class Message:
 
 
 class Inbox:
-    """groups: has find(topic) -> (group, kind); senders: Senders; replay: Replay; started: the receiver's start, s since 1970."""
+    """groups: has find(topic) -> (group, kind); senders: Senders; replay: Replay."""
 
-    def __init__(self, groups, senders, replay, started):
+    def __init__(self, groups, senders, replay):
         self._groups = groups
         self._senders = senders
         self._replay = replay
-        self._started = started
-        self.revoked = ()  # or a Revoked
+        self.started = None  # when the receiver started, s since 1970; set before the first open()
+        self.revoked = None  # a Revoked
 
     def open(self, topic, raw, now):
         """The Message in the envelope `raw` on `topic`, or Refused, or MissingCertificate; nothing changes unless it is returned."""
@@ -72,7 +80,7 @@ class Inbox:
         """Rules 1 and 5; whether the message can be a state at most."""
         if envelope.t > now + AHEAD:
             raise Refused(errors.TIME)
-        late = policy.max_age and now - envelope.t > policy.max_age or envelope.t <= self._started
+        late = policy.max_age and now - envelope.t > policy.max_age or envelope.t <= self.started
         if late and not kind & STATE:
             raise Refused(errors.TIME)
         return bool(late)
@@ -80,7 +88,7 @@ class Inbox:
     def _find_sender(self, group, epoch, direction, kid, now):
         """The Sender of kid, or None when its certificate is not at hand."""
         group.check_sender(epoch, direction, kid)
-        if kid in self.revoked:
+        if self.revoked is not None and kid in self.revoked:
             raise Refused(errors.REVOKED)
         return self._senders.get(kid, now)
 
@@ -114,10 +122,17 @@ class Inbox:
                 raise Refused(errors.SIZE)
             sender = self._find_sender(group, epoch, envelope.direction, kid, now)
             if sender is None:
+                lacking.append(kid)
                 raise Refused(errors.UNKNOWN)
             return sender.public
 
-        kid, payload = envelope.open_anonymous(epoch, topic, find)
+        lacking = []
+        try:
+            kid, payload = envelope.open_anonymous(epoch, topic, find)
+        except Refused:
+            if lacking:
+                raise MissingRoster(group)
+            raise
         try:
             if not late:
                 replay.check_anonymous(envelope.ephemeral, kid, now)

@@ -7,7 +7,10 @@ from .wire import Reader
 
 
 class Revoked:
-    """A verified revoked list. issued: u32; `kid in revoked` tells whether a kid is on it."""
+    """A verified revoked list. issued: u32; `kid in revoked` tells whether a kid is on it.
+
+    signer: whose signature over it is checked; None only for a list that this device stored after checking it.
+    """
 
     def __init__(self, signer, raw):
         size = len(raw) - 4 - 64
@@ -21,7 +24,8 @@ class Revoked:
         for at in range(8, size, 8):
             if self.kids[at - 8 : at] >= self.kids[at : at + 8]:
                 raise Refused(errors.ORDER)
-        signer.check(b"revoked", b"", read.raw[: 4 + size], signature)
+        if signer is not None:
+            signer.check(b"revoked", b"", read.raw[: 4 + size], signature)
         self.raw = bytes(raw)
 
     def __contains__(self, kid):

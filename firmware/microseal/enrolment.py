@@ -1,0 +1,43 @@
+"""Enrolment as a device does it: one request for one claim, kept on flash until its reply is taken (section 4)."""
+
+from . import crypto
+from .identity import Certificate, Identity, accept_reply, claim_request, make_request, make_share
+from .store import pack, unpack
+
+
+class Enrolment:
+    """An enrolment under way. `request` is what goes to `microseal/enroll/‹id›`, the same bytes however often it is sent.
+
+    r, g and the request are stored before the request is first sent: the authority answers one request a claim, so a device that
+    forgot them after a power cut could never enrol again.
+    """
+
+    def __init__(self, store, anchor, entropy):
+        self._store = store
+        self._anchor = anchor
+        self.id, claim, self._r, self._g, self.request = unpack(store.load("enrol"), 5)
+        if not self.request:
+            suite = anchor.suite
+            self._r, self._g = entropy.scalar(), entropy.scalar()
+            self.request = claim_request(suite, make_request(suite, self.id, self._r, self._g), claim)
+            store.save("enrol", pack((self.id, claim, self._r, self._g, self.request)))
+
+    def accept(self, raw):
+        """The (Identity, box) that the reply makes; stored, and r, g and the claim erased, before this returns."""
+        share_point = crypto.core.base_mul(self._anchor.suite, self._g)
+        me = accept_reply(self._anchor, raw, self.id, self._r, share_point)
+        box = make_share(me, self._g)
+        self._store.save("identity", pack((me.cert.raw, me.private, me.public, box)))
+        self._store.erase("enrol")
+        return me, box
+
+
+def load_identity(store, anchor):
+    """(Identity, box) as enrolment stored it, None before that."""
+    content = store.load("identity")
+    if content is None:
+        return None
+    raw, private, public, box = unpack(content, 4)
+    if store.load("enrol"):
+        store.erase("enrol")  # the power went between the two writes of accept
+    return Identity(anchor, Certificate(raw), private, public), box

@@ -1,0 +1,369 @@
+"""A member of groups, without input or output of its own: what is to be subscribed and sent, and what arrived means.
+
+A client (client.py on a device, the host's over its own MQTT library) keeps a connection and, after each packet and at least once a
+second:
+
+    member.tick()                                    timers
+    subscribe to filters() and unsubscribe from what is no longer there
+    publish what take_outgoing() gives, QoS 1        after the subscriptions: answers come at once
+
+and hands over what arrives: topics under `microseal/` to control(), or chunk by chunk to reader() where that gives one; all other
+topics to open(). Held messages come out of take_arrived().
+"""
+
+import os
+
+from . import errors
+from .clock import TimeRequest
+from .enrolment import Enrolment, load_identity
+from .envelope import ANONYMOUS, SIGNED, seal
+from .epoch import sender_role
+from .errors import NotReady, Refused
+from .fetching import Fetching
+from .group import PUBLISHER, SUBSCRIBER
+from .groups import Groups
+from .identity import Signer
+from .inbox import Inbox, MissingCertificate, MissingRoster, UnknownEpoch
+from .policy import QUERY, STATE
+from .provisioning import count_boot, load_authority, save_signer
+from .replay import Replay
+from .retry import Retry
+from .revocation import Revoked
+from .senders import Senders
+from .topics import OWN
+from .wire import check_name, hexkid, u32, unhexkid
+
+SENDERS = 64  # senders that a device has room for, over all of its groups
+GROUPS = 8
+_HELD = 4  # messages that wait for a certificate
+_RESYNC = 3600000  # ms between questions for the time
+_FETCH = 60000  # ms between two fetches of a group's info
+_ROSTERS = {b"p": PUBLISHER, b"s": SUBSCRIBER}  # the last level of a roster's topic
+_ROLES = {b"1": PUBLISHER, b"2": SUBSCRIBER}  # the last level of a key packet's and of a broadcast's
+_NEW_BOOT = 0xFFFFFFFF  # the counter at which a new boot value is drawn
+
+
+class Member:
+    """store: Store; clock: TickClock or SystemClock; senders, groups: limits; source(n): the chip's random bytes."""
+
+    def __init__(self, store, clock, senders=SENDERS, groups=GROUPS, source=os.urandom, resync=_RESYNC):
+        self._store = store
+        self._clock = clock
+        self._limits = senders, groups
+        self._resync = resync
+        self._anchor, self._signer = load_authority(store)
+        self._entropy = count_boot(store, self._anchor.suite, source)
+        self._outgoing = []
+        self._arrived = []
+        self._time_request = None
+        self._time_retry = Retry(6000, 300000)
+        self._send_retry = Retry(5000, 600000)
+        self._started = None  # s since 1970, known once the clock is
+        self._boot = None
+        self.me = None
+        self._enrolment = None
+        self._refetch = []
+        found = load_identity(store, self._anchor)
+        if found:
+            self._begin(*found)
+        else:
+            self._enrolment = Enrolment(store, self._anchor, self._entropy)
+        self._clock_known()
+
+    def _begin(self, me, box):
+        senders, groups = self._limits
+        self.me = me
+        self._box = box
+        self._shared = False  # whether the authority is known to have the share
+        self._senders = Senders(self._anchor, senders)
+        self._replay = Replay(4 * senders)
+        self._fetching = Fetching(senders, _HELD)
+        self.groups = Groups(me, self._store, groups, senders)
+        self.groups.restore()
+        self._shared = bool(self.groups.by_gid)
+        self._info_asked = {}  # gid -> ticks of the last fetch of its info for an unknown epoch
+        self._inbox = Inbox(self.groups, self._senders, self._replay)
+        raw = self._store.load("revoked")
+        if raw:
+            self._inbox.revoked = Revoked(None, raw)
+
+    # Readiness
+
+    def _clock_known(self):
+        """Notes the moment of the start, as soon as there is a clock: rule 5 is measured from it."""
+        if self._started is None:
+            self._started = self._clock.now()
+        if self._started is not None and self.me and self._inbox.started is None:
+            self._inbox.started = self._started
+
+    @property
+    def enrolled(self):
+        return self.me is not None
+
+    @property
+    def id(self):
+        """This device's id, bytes."""
+        return self.me.id if self.me else self._enrolment.id
+
+    def now(self):
+        """Seconds since 1970; NotReady while there is no clock."""
+        now = self._clock.now()
+        if now is None:
+            raise NotReady("no clock yet: the authority's signed time has not arrived")
+        self._clock_known()
+        return now
+
+    def can_seal(self):
+        """Whether there is an identity and a clock, and the second in which this start, or a new boot value, fell is over.
+
+        Messages of an earlier start may be dated up to that second, and receivers take a new boot value only with a later one.
+        """
+        now = self._clock.now()
+        return self.me is not None and now is not None and now > self._boot_time(now)
+
+    def _boot_time(self, now):
+        """When the boot value of the nonces in use was drawn."""
+        if self._boot is None or self._counter == _NEW_BOOT:
+            self._boot = self._entropy.fresh(8)
+            self._counter = 0
+            self._drawn = now
+        return self._drawn
+
+    # Sending
+
+    def mode_of(self, topic, mode=None):
+        """The mode in which a message on `topic` is to be sealed: the group's least, or `mode` where that is higher."""
+        group, _ = self._group_of(topic)
+        return max(group.current.info.policy.mode, mode or SIGNED, SIGNED)
+
+    def _group_of(self, topic):
+        if self.me is None:
+            raise NotReady("not enrolled yet: the authority has not answered")
+        return self.groups.find(topic)
+
+    def seal(self, topic, message, retain=False, mode=None):
+        """The envelope (bytearray) to publish on `topic` (bytes) for `message` (bytes-like).
+
+        NotReady without identity, clock or group key; Refused for a topic that is no group's, or what the policy does not allow.
+        """
+        group, kind = self._group_of(topic)
+        now = self.now()
+        epoch = group.current
+        policy = epoch.info.policy
+        if now > epoch.info.not_after or now > self.me.cert.not_after:
+            raise Refused(errors.EXPIRED)
+        direction = kind & QUERY
+        if sender_role(direction) not in epoch.keys:
+            raise Refused(errors.ROLE)
+        if retain and not kind & STATE:
+            raise Refused(errors.POLICY)
+        if len(message) > policy.max_size:
+            raise Refused(errors.SIZE)
+        mode = self.mode_of(topic, mode)
+        if mode > ANONYMOUS:
+            raise Refused(errors.MODE)
+        if mode == ANONYMOUS:
+            return seal(epoch, self.me, direction, mode, topic, now - now % 30, message, None, self._entropy)
+        if now <= self._boot_time(now):
+            raise NotReady("the second of the start is not over yet")
+        nonce = self._boot + u32(self._counter)
+        self._counter += 1
+        return seal(epoch, self.me, direction, mode, topic, now, message, nonce, self._entropy)
+
+    def take_outgoing(self):
+        """[(topic, payload)] to publish now with QoS 1, not retained."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def tick(self):
+        """Does what is due."""
+        ticks = self._clock.ticks_ms()
+        if self.me is None:
+            if self._send_retry.due(ticks):
+                self._outgoing.append((OWN + b"enroll/" + self._enrolment.id, self._enrolment.request))
+            return
+        if not self._shared and self._send_retry.due(ticks):
+            self._outgoing.append((OWN + b"share/" + hexkid(self.me.kid), self._box))
+        if self._clock.signed:
+            self._ask_time(ticks)
+        self._fetching.give_up(ticks)
+
+    def _ask_time(self, ticks):
+        if self._time_retry.due(ticks):
+            self._time_request = TimeRequest(self._entropy.fresh(16), ticks)
+            self._outgoing.append((OWN + b"clock/" + hexkid(self.me.kid), self._time_request.challenge))
+
+    # Receiving
+
+    def filters(self):
+        """The filters (bytes) under microseal/ that are to be subscribed now. Rosters are fetched when an info is pending."""
+        if self.me is None:
+            return [OWN + b"reply/" + self._enrolment.id]
+        kid = hexkid(self.me.kid)
+        found = [OWN + b"signer", OWN + b"revoked", OWN + b"time/" + kid, OWN + b"key/+/" + kid + b"/+"]
+        for gid, group in self.groups.by_gid.items():
+            found.append(_info_topic(gid))
+            if group.pending is not None:
+                found.extend(OWN + b"group/" + gid + b"/" + level for level in _ROSTERS)
+                found.extend(OWN + b"group/" + gid + b"/" + level for level in _ROLES)
+        found.extend(OWN + b"cert/" + hexkid(kid) for kid in self._fetching.wanted)
+        return found
+
+    def take_refetch(self):
+        """Filters to subscribe once more, for what is retained there."""
+        refetch, self._refetch = self._refetch, []
+        return refetch
+
+    def reader(self, topic):
+        """What takes the payload on `topic` chunk by chunk (write(chunk), close()), None where control() or open() takes it whole."""
+        levels = topic.split(b"/")
+        if len(levels) == 4 and topic.startswith(OWN + b"group/") and levels[3] in _ROSTERS and self.me:
+            group = self.groups.by_gid.get(levels[2])
+            role = _ROSTERS[levels[3]]
+            reader = group and group.roster_reader(role)
+            return _RosterSink(self, group, role, reader) if reader else None
+        return None
+
+    def control(self, topic, payload):
+        """Takes a message under microseal/; Refused if it is not what it should be, which changes nothing."""
+        levels = topic[len(OWN) :].split(b"/")
+        kind = levels[0]
+        if self.me is None:
+            if levels != [b"reply", self._enrolment.id]:
+                raise Refused(errors.UNKNOWN)
+            self._begin(*self._enrolment.accept(payload))
+            self._enrolment = None
+            self._send_retry.reset()
+            self._clock_known()
+        elif not payload or kind == b"reply":
+            pass  # a retained message was cleared; a reply that was sent twice
+        elif kind == b"time" and levels[1:] == [hexkid(self.me.kid)]:
+            self._take_time(payload)
+        elif kind == b"revoked" and len(levels) == 1:
+            self._take_revoked(payload)
+        elif kind == b"signer" and len(levels) == 1:
+            self._take_signer(payload)
+        elif kind == b"cert" and len(levels) == 2:
+            self._take_certificate(unhexkid(levels[1]), payload)
+        elif kind == b"key" and len(levels) == 4 and levels[2] == hexkid(self.me.kid) and levels[3] in _ROLES:
+            group = self.groups.get(check_name(levels[1]))
+            group.offer_packet(_ROLES[levels[3]], payload)
+            self._try_switch(group)
+        elif kind == b"group" and len(levels) == 3 and levels[1] in self.groups.by_gid:
+            self._take_group(self.groups.by_gid[levels[1]], levels[2], payload)
+        else:
+            raise Refused(errors.UNKNOWN)
+
+    def _take_time(self, payload):
+        ticks = self._clock.ticks_ms()
+        if self._time_request is None:
+            raise Refused(errors.UNKNOWN)
+        t = self._time_request.accept(self._signer, payload, ticks)
+        self._time_request = None
+        self._time_retry.rest(self._resync, ticks)
+        self._clock.set(t)
+        self._clock_known()
+        for group in self.groups.by_gid.values():
+            self._try_switch(group)
+
+    def _take_revoked(self, payload):
+        revoked = Revoked(self._signer, payload)
+        held = self._inbox.revoked
+        if held and revoked.issued <= held.issued:
+            if revoked.raw != held.raw:
+                raise Refused(errors.STALE)
+            return
+        self._store.save("revoked", revoked.raw)
+        self._inbox.revoked = revoked
+
+    def _take_signer(self, payload):
+        if payload == self._signer.cert.raw:
+            return
+        signer = Signer(self._anchor, payload)
+        if signer.cert.not_after <= self._signer.cert.not_after:
+            raise Refused(errors.STALE)
+        save_signer(self._store, self._anchor, signer)
+        self._signer = signer
+
+    def _take_certificate(self, kid, payload):
+        if kid not in self._fetching.wanted:
+            raise Refused(errors.UNKNOWN)
+        self._senders.add(kid, payload, self.now())
+        held = self._fetching.done(kid)
+        if held:
+            self._arrived.append(self._inbox.open(held[0], held[1], self.now()))
+
+    def _take_group(self, group, level, payload):
+        if level == b"info":
+            if group.offer_info(self._signer, payload):
+                self._try_switch(group)
+        elif level in _ROLES:
+            group.offer_rekey(_ROLES[level], payload)
+            self._try_switch(group)
+        elif level not in _ROSTERS:  # a roster that was already read
+            raise Refused(errors.UNKNOWN)
+
+    def _try_switch(self, group):
+        now = self._clock.now()
+        if now is None or not self.groups.switch(group, now):  # without a clock the overlap has no end
+            return
+        self._shared = True
+        self._senders.retain(self.groups.hears)
+        self._replay.retain(self.groups.hears)
+        if group.current is not None and group.current.info.policy.mode == ANONYMOUS:
+            self._fetch_all(group)
+
+    def _fetch_all(self, group):
+        """Fetches the certificates of a whole roster, so that no fetch shows whose mode 3 message was received."""
+        now, ticks = self.now(), self._clock.ticks_ms()
+        for kids in group.current.senders.values():
+            for at in range(0, len(kids), 8):
+                if self._senders.get(kids[at : at + 8], now) is None:
+                    self._fetching.want(kids[at : at + 8], ticks)
+
+    def open(self, topic, raw):
+        """The Message in the envelope `raw` on `topic` (bytes); None if it waits for its sender's certificate; or Refused."""
+        if self.me is None:
+            raise NotReady("not enrolled yet: the authority has not answered")
+        now, ticks = self.now(), self._clock.ticks_ms()
+        try:
+            return self._inbox.open(topic, raw, now)
+        except MissingCertificate as missing:
+            self._fetching.want(missing.kid, ticks)
+            self._fetching.hold(missing.kid, topic, raw)
+            return None
+        except MissingRoster as missing:
+            self._fetch_all(missing.group)
+            raise
+        except UnknownEpoch as unknown:
+            last = self._info_asked.get(unknown.gid)
+            if last is None or ticks - last >= _FETCH:
+                self._info_asked[unknown.gid] = ticks
+                self._refetch.append(_info_topic(unknown.gid))
+            raise
+
+    def take_arrived(self):
+        """Messages that were held for a certificate and have passed every check since."""
+        arrived, self._arrived = self._arrived, []
+        return arrived
+
+
+class _RosterSink:
+    """Reads a roster for the info that was pending when it began to arrive."""
+
+    def __init__(self, member, group, role, reader):
+        self._member = member
+        self._group = group
+        self._role = role
+        self._info = group.pending
+        self._reader = reader
+        self.write = reader.write
+
+    def close(self):
+        self._reader.close()
+        self._group.offer_roster(self._info, self._role, self._reader)
+        self._member._try_switch(self._group)
+
+
+def _info_topic(gid):
+    return OWN + b"group/" + gid + b"/info"
