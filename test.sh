@@ -75,32 +75,20 @@ run_python() {
 
 # stage NAME SECONDS: runs it; the seconds are what it may take on two cores before somebody should look at it
 stage() {
-    local name=$1 budget=$2 start=$SECONDS took
-    printf '=== %s\n' "$name"
+    local name=$1 budget=$2 start=$SECONDS took note=
+    printf '=== %s (budget %d s)\n' "$name" "$budget"
     # Not "run_$name || ...": in a condition bash would ignore failures inside the function.
     (
         trap '[[ $? == 0 ]] || printf "=== %s FAILED; by itself: ./test.sh %s\n" "$name" "$name" >&2' EXIT
         "run_$name"
     )
     took=$((SECONDS - start))
-    times+=("$name ${took} s of $budget s")
-    if ((took > budget && !long)); then
-        times[-1]+=" (over its budget)"
-    fi
-    # pytest's own summary is to be the last line of a whole run.
-    [[ $name == python ]] || printf '=== %s: %d s (budget %d s)\n' "$name" "$took" "$budget"
+    ((took <= budget || long)) || note=", OVER ITS BUDGET"
+    # pytest's own summary, which has the time, is to be the last line of the output.
+    [[ $name == python ]] || printf '=== %s took %d s%s\n' "$name" "$took" "$note"
 }
 
-times=()
-# Shown before pytest, whose closing line ends the output.
 declare -A budget=([setup]=240 [lint]=30 [native]=240 [python]=600)
-stage setup "${budget[setup]}"
-for name in "${stages[@]}"; do
-    if [[ $name == python && ${#times[@]} -gt 0 ]]; then
-        printf '=== so far: %s; python has %d s\n' "$(
-            IFS=,
-            echo "${times[*]}"
-        )" "${budget[python]}"
-    fi
+for name in setup "${stages[@]}"; do
     stage "$name" "${budget[$name]}"
 done

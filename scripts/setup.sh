@@ -47,9 +47,10 @@ source scripts/setup_debian.sh
 source scripts/setup_python.sh
 source scripts/setup_micropython.sh
 
-find_python
-plan_debian_packages
 plan_python_packages
+((!venv_todo)) || find_python
+plan_debian_packages
+tell_python_packages
 plan_micropython
 
 install_debian_packages

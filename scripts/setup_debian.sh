@@ -2,6 +2,8 @@
 # Debian packages. A need that is met in another way (a mosquitto of one's own in /usr/local) is left alone.
 
 debian_missing=()
+debian_python=/usr/bin/python3
+python_candidates=(python3 $debian_python python3.14 python3.13 python3.12 python3.11)
 
 # sbin is where mosquitto lives, and not on the PATH of an ordinary Debian user.
 have() {
@@ -16,13 +18,13 @@ need() {
 find_python() {
     local candidate
     python=
-    for candidate in ${PYTHON:+"$PYTHON"} python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do
+    for candidate in ${PYTHON:+"$PYTHON"} "${python_candidates[@]}"; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             if "$candidate" -c 'import venv, ensurepip' 2>/dev/null; then
                 python=$candidate
                 return
             fi
-            [[ $candidate == /usr/bin/python3 ]] && python=$candidate
+            [[ $candidate != "$debian_python" ]] || python=$candidate
         fi
     done
     if [[ -n $python ]]; then
@@ -30,7 +32,7 @@ find_python() {
         debian_missing+=(python3-venv)
     elif ! have python3 && have apt-get; then
         debian_missing+=(python3 python3-venv)
-        python=/usr/bin/python3
+        python=$debian_python
     else
         die "microseal needs Python 3.11 or later; found $(python3 --version 2>&1 || true)" \
             "install one and name it:  PYTHON=/path/to/python3.12 $0"

@@ -6,6 +6,7 @@ umqtt_sdist_sha256=b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d
 umqtt_file_sha256=8555d2f654deb8eb0d724f79b0811a78cc94029d070f3d96bbd74288653d63a5
 
 python_todo=0
+venv_todo=0
 umqtt_todo=0
 
 plan_python_packages() {
@@ -24,7 +25,13 @@ plan_python_packages() {
     fi
     # A python that was upgraded or removed under the .venv leaves it unusable.
     .venv/bin/python -c '' 2>/dev/null || python_todo=1
+    if ((python_todo)) && { ! usable_venv || moved_venv; }; then
+        venv_todo=1
+    fi
     check_sha256 build/lib/umqtt/simple.py $umqtt_file_sha256 || umqtt_todo=1
+}
+
+tell_python_packages() {
     if ((python_todo)); then
         say "will install Python packages into .venv: $(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' "$requirements" | tr '\n' ' ')"
     fi
@@ -52,7 +59,7 @@ install_python_packages() {
             die "the simulated board needs Linux on x86-64: the MicroPython interpreter it runs is published for that only" \
                 "this is $(uname -s) on $(uname -m)"
         fi
-        if ! usable_venv || moved_venv; then
+        if ((venv_todo)); then
             say "making .venv with $("$python" --version)"
             rm -rf .venv
             logged "$python" -m venv .venv || { show_log && die "$python could not make .venv"; }
