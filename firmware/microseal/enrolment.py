@@ -1,6 +1,7 @@
 """Enrolment as a device does it: one request for one claim, kept on flash until its reply is taken (section 4)."""
 
 from . import crypto
+from .errors import StorageError
 from .identity import Certificate, Identity, accept_reply, claim_request, make_request, make_share
 from .store import pack, unpack
 
@@ -41,3 +42,14 @@ def load_identity(store, anchor):
     if store.load("enrol"):
         store.erase("enrol")  # the power went between the two writes of accept
     return Identity(anchor, Certificate(raw), private, public), box
+
+
+def stored_id(store):
+    """The id (bytes) that this device was provisioned with; StorageError if it was not."""
+    content = store.load("identity")
+    if content is not None:
+        return Certificate(unpack(content, 4)[0]).id
+    content = store.load("enrol")
+    if content is None:
+        raise StorageError("not provisioned: put the claim file of `microseal device add` here as claim.json")
+    return unpack(content, 5)[0]

@@ -63,6 +63,7 @@ class Member:
         self.me = None
         self._enrolment = None
         self._refetch = []
+        self.switches = 0  # how often an epoch came into force
         found = load_identity(store, self._anchor)
         if found:
             self._begin(*found)
@@ -129,14 +130,23 @@ class Member:
             self._drawn = now
         return self._drawn
 
+    def ticks_ms(self):
+        """Milliseconds since the start."""
+        return self._clock.ticks_ms()
+
+    def random_name(self):
+        """A random client id, 16 bytes of hexadecimal digits."""
+        return hexkid(self._entropy.fresh(8))
+
     # Sending
 
     def mode_of(self, topic, mode=None):
         """The mode in which a message on `topic` is to be sealed: the group's least, or `mode` where that is higher."""
-        group, _ = self._group_of(topic)
+        group, _ = self.find(topic)
         return max(group.current.info.policy.mode, mode or SIGNED, SIGNED)
 
-    def _group_of(self, topic):
+    def find(self, topic):
+        """(Membership, kind) of the group that `topic` (bytes) belongs to."""
         if self.me is None:
             raise NotReady("not enrolled yet: the authority has not answered")
         return self.groups.find(topic)
@@ -146,7 +156,7 @@ class Member:
 
         NotReady without identity, clock or group key; Refused for a topic that is no group's, or what the policy does not allow.
         """
-        group, kind = self._group_of(topic)
+        group, kind = self.find(topic)
         now = self.now()
         epoch = group.current
         policy = epoch.info.policy
@@ -267,12 +277,12 @@ class Member:
             self._try_switch(group)
 
     def _take_revoked(self, payload):
-        revoked = Revoked(self._signer, payload)
         held = self._inbox.revoked
-        if held and revoked.issued <= held.issued:
-            if revoked.raw != held.raw:
-                raise Refused(errors.STALE)
+        if held is not None and payload == held.raw:
             return
+        revoked = Revoked(self._signer, payload)
+        if held is not None and revoked.issued <= held.issued:
+            raise Refused(errors.STALE)
         self._store.save("revoked", revoked.raw)
         self._inbox.revoked = revoked
 
@@ -308,6 +318,7 @@ class Member:
         if now is None or not self.groups.switch(group, now):  # without a clock the overlap has no end
             return
         self._shared = True
+        self.switches += 1
         self._senders.retain(self.groups.hears)
         self._replay.retain(self.groups.hears)
         if group.current is not None and group.current.info.policy.mode == ANONYMOUS:

@@ -69,7 +69,8 @@ class Membership:
         """Keeps a key packet until its info is there (86 bytes; what is no packet fails then)."""
         if len(raw) != 86:
             raise Refused(errors.LENGTH)
-        self._packets[role] = bytes(raw)
+        if self.number is None or _epoch_of(raw) > self.number:
+            self._packets[role] = bytes(raw)
 
     def offer_rekey(self, role, raw):
         """Opens a rekey broadcast with the current key of `role`."""

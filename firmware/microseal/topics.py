@@ -72,3 +72,16 @@ def matches(pattern, topic):
         if at == len(names) or level != b"+" and level != names[at]:
             return False
     return len(levels) == len(names)
+
+
+def overlap(one, other):
+    """Whether there is a topic that two valid filters both match."""
+    ones, others = one.split(b"/"), other.split(b"/")
+    for at in range(max(len(ones), len(others))):
+        first = ones[at] if at < len(ones) else None
+        second = others[at] if at < len(others) else None
+        if first == b"#" or second == b"#":
+            return True
+        if first is None or second is None or first != second and first != b"+" and second != b"+":
+            return False
+    return True
