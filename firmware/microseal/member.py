@@ -280,7 +280,7 @@ class Member:
         held = self._inbox.revoked
         if held is not None and payload == held.raw:
             return
-        revoked = Revoked(self._signer, payload)
+        revoked = Revoked(self._live_signer(), payload)
         if held is not None and revoked.issued <= held.issued:
             raise Refused(errors.STALE)
         self._store.save("revoked", revoked.raw)
@@ -295,6 +295,13 @@ class Member:
         save_signer(self._store, self._anchor, signer)
         self._signer = signer
 
+    def _live_signer(self):
+        """The signer, unless its certificate has run out; without a clock nothing that it signed takes effect yet."""
+        now = self._clock.now()
+        if now is not None and now > self._signer.cert.not_after:
+            raise Refused(errors.EXPIRED)
+        return self._signer
+
     def _take_certificate(self, kid, payload):
         if kid not in self._fetching.wanted:
             raise Refused(errors.UNKNOWN)
@@ -305,7 +312,7 @@ class Member:
 
     def _take_group(self, group, level, payload):
         if level == b"info":
-            if group.offer_info(self._signer, payload):
+            if group.offer_info(self._live_signer(), payload):
                 self._try_switch(group)
         elif level in _ROLES:
             group.offer_rekey(_ROLES[level], payload)

@@ -99,6 +99,9 @@ class Membership:
         """Switches to the pending epoch if all of it is there; True if the epoch in force changed. store(content): one stored step."""
         if self.pending is None or len(self._rosters) < 2:
             return False
+        if now > self.pending.not_after:
+            self.pending = None
+            raise Refused(errors.EXPIRED)
         info, roles = self.pending, self._roles()
         for role in roles:
             if role not in self._keys:

@@ -46,7 +46,7 @@ class Replay:
     def __init__(self, limit):
         self._limit = limit
         self._windows = {}  # kid -> Window
-        self._anonymous = {}  # (Z, kid) -> t after which it may be forgotten
+        self._anonymous = {}  # Z ‖ kid -> t after which it may be forgotten
         self._states = {}  # (kid, topic) -> newest t delivered
 
     def check(self, kid, t, nonce):
@@ -67,7 +67,7 @@ class Replay:
 
     def check_anonymous(self, ephemeral, kid, now):
         """Rule 4 for a mode 3 message."""
-        if (ephemeral, kid) in self._anonymous:
+        if ephemeral + kid in self._anonymous:
             raise Refused(errors.REPLAY)
         if len(self._anonymous) >= self._limit:
             for key in [key for key, until in self._anonymous.items() if until < now]:
@@ -76,7 +76,7 @@ class Replay:
                 raise Refused(errors.ROOM)
 
     def accept_anonymous(self, ephemeral, kid, until):
-        self._anonymous[ephemeral, kid] = until
+        self._anonymous[ephemeral + kid] = until
 
     def check_state(self, kid, topic, t):
         """Rule 3: a state may be delivered again, but never one that is older than what was delivered."""
