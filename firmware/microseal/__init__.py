@@ -9,4 +9,4 @@ import sys
 __version__ = "0.1.0"
 
 if sys.implementation.name == "micropython":
-    from .client import MQTTClient
+    from .client import MQTTClient as MQTTClient
