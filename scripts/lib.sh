@@ -45,5 +45,5 @@ stamped() {
 }
 
 check_sha256() {
-    printf '%s  %s\n' "$2" "$1" | sha256sum --check --status
+    printf '%s  %s\n' "$2" "$1" | sha256sum --check --status 2>/dev/null
 }

@@ -33,7 +33,7 @@ plan_python_packages() {
 
 tell_python_packages() {
     if ((python_todo)); then
-        say "will install Python packages into .venv: $(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' "$requirements" | tr '\n' ' ')"
+        say "will install Python packages into .venv: $(sed -n -e "/sys_platform == 'win32'/d" -e 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' "$requirements" | tr '\n' ' ')"
     fi
     if ((umqtt_todo)); then
         say "will download umqtt.simple $umqtt_version into build/lib"
