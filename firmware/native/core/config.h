@@ -1,0 +1,44 @@
+/*
+ * How the core is built. Every switch can be given on the compiler's command line:
+ *
+ *   MS_SUITE1, MS_SUITE2   1 or 0: build in P-256/SHA-256, curveSM2/SM3. One left out saves its constants and code.
+ *   MS_LIMB_BITS           32 or 64: the word of big numbers. 64 needs unsigned __int128.
+ *   MS_SM4_TABLE           1: SM4's S-box is a table indexed by secrets. Only where no cache lies between the core and
+ *                          that table (RP2040 from RAM); everywhere else it leaks the key through timing.
+ *   MS_ONE_UNIT            set by core.c, which includes all other files: everything internal becomes static.
+ *   MS_CHECK_SECRETS       set for the valgrind build: secrets are tracked, see secret.h.
+ */
+#ifndef MS_CONFIG_H
+#define MS_CONFIG_H
+
+#ifndef MS_SUITE1
+#    define MS_SUITE1 1
+#endif
+#ifndef MS_SUITE2
+#    define MS_SUITE2 1
+#endif
+#ifndef MS_SM4_TABLE
+#    define MS_SM4_TABLE 0
+#endif
+#ifndef MS_LIMB_BITS
+#    ifdef __SIZEOF_INT128__
+#        define MS_LIMB_BITS 64
+#    else
+#        define MS_LIMB_BITS 32
+#    endif
+#endif
+
+#if !MS_SUITE1 && !MS_SUITE2
+#    error "at least one suite"
+#endif
+
+#ifdef MS_ONE_UNIT
+#    define MS_INTERNAL static
+#else
+#    define MS_INTERNAL __attribute__((visibility("hidden")))
+#endif
+
+/* For functions with secrets in their frames: kept apart so that burn_stack in their caller reaches those frames. */
+#define MS_NOINLINE __attribute__((noinline))
+
+#endif

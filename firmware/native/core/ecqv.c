@@ -1,0 +1,128 @@
+/* ECQV implicit certificates: protocol.md section 4, after SEC 4 v1.0. */
+#include "hash.h"
+#include "point.h"
+#include "scalar.h"
+
+#include <string.h>
+
+/* e = Hn(cert): H(cert) as an integer, shifted right by one bit, which puts it below q. May be 0, in theory. */
+static void hash_certificate(fe e, uint8_t suite, const void *cert, size_t length)
+{
+    ms_hash ctx;
+    uint8_t digest[MS_HASH_SIZE];
+    ms_hash_init(&ctx, suite);
+    ms_hash_update(&ctx, cert, length);
+    ms_hash_final(&ctx, digest);
+    fe_load(e, digest);
+    for (int i = 0; i < LIMBS; i++) {
+        limb above = i + 1 < LIMBS ? e[i + 1] : 0;
+        e[i] = e[i] >> 1 | above << (MS_LIMB_BITS - 1);
+    }
+}
+
+/* Q = e*C + q_ca, encoded */
+static MS_NOINLINE ms_error public_key(uint8_t Q[MS_POINT_SIZE], const fe e, const uint8_t C[MS_POINT_SIZE],
+                                       const uint8_t q_ca[MS_POINT_SIZE], const curve *c)
+{
+    point r, ca;
+    ms_error error = point_decode(&r, C, c);
+    if (!error) {
+        error = point_decode(&ca, q_ca, c);
+    }
+    if (error) {
+        return error;
+    }
+    if (fe_is_zero(e)) {
+        r = ca;
+    } else {
+        point_mul(&r, e, &r, c);
+        point_add(&r, &r, &ca, c);
+    }
+    return point_encode(Q, &r, c);
+}
+
+ms_error ms_ecqv_issue(uint8_t suite, const void *cert, size_t length, const uint8_t k[MS_SCALAR_SIZE],
+                       const uint8_t d_ca[MS_SCALAR_SIZE], uint8_t a[MS_SCALAR_SIZE])
+{
+    fe e, blind, key;
+    const curve *c = curve_of(suite);
+    if (!c) {
+        return MS_ERR_SUITE;
+    }
+    ms_error error = scalar_load_checked(blind, k, c);
+    if (!error) {
+        error = scalar_load_checked(key, d_ca, c);
+    }
+    if (!error) {
+        hash_certificate(e, suite, cert, length);
+        scalar_mul_add(e, e, blind, key, c);
+        limb zero = fe_is_zero(e);
+        declassify(&zero, sizeof zero);
+        if (zero) {
+            error = MS_ERR_ZERO;
+        } else {
+            fe_store(a, e);
+        }
+    }
+    ms_wipe(blind, sizeof blind);
+    ms_wipe(key, sizeof key);
+    ms_wipe(e, sizeof e);
+    burn_stack();
+    return error;
+}
+
+ms_error ms_ecqv_public(uint8_t suite, const void *cert, size_t length, const uint8_t C[MS_POINT_SIZE],
+                        const uint8_t q_ca[MS_POINT_SIZE], uint8_t Q[MS_POINT_SIZE])
+{
+    fe e;
+    const curve *c = curve_of(suite);
+    if (!c) {
+        return MS_ERR_SUITE;
+    }
+    hash_certificate(e, suite, cert, length);
+    return public_key(Q, e, C, q_ca, c);
+}
+
+ms_error ms_ecqv_accept(uint8_t suite, const void *cert, size_t length, const uint8_t C[MS_POINT_SIZE],
+                        const uint8_t q_ca[MS_POINT_SIZE], const uint8_t r[MS_SCALAR_SIZE],
+                        const uint8_t a[MS_SCALAR_SIZE], uint8_t d[MS_SCALAR_SIZE], uint8_t Q[MS_POINT_SIZE])
+{
+    fe e, x, y;
+    point own;
+    uint8_t own_bytes[MS_POINT_SIZE], public_bytes[MS_POINT_SIZE];
+    const curve *c = curve_of(suite);
+    if (!c) {
+        return MS_ERR_SUITE;
+    }
+    hash_certificate(e, suite, cert, length);
+    ms_error error = public_key(public_bytes, e, C, q_ca, c);
+    if (!error) {
+        error = scalar_load_checked(x, r, c);
+    }
+    if (!error) {
+        error = scalar_load_checked(y, a, c);
+    }
+    if (!error) {
+        scalar_mul_add(x, e, x, y, c);
+        limb zero = fe_is_zero(x);
+        declassify(&zero, sizeof zero);
+        if (zero) {
+            error = MS_ERR_CERTIFICATE;
+        } else {
+            /* d*G is what everybody computes as Q, or else the certificate is refused: no secret either way. */
+            point_mul_base(&own, x, c);
+            point_encode(own_bytes, &own, c);
+            if (!ms_equal(own_bytes, public_bytes, MS_POINT_SIZE)) {
+                error = MS_ERR_CERTIFICATE;
+            } else {
+                fe_store(d, x);
+                memcpy(Q, public_bytes, MS_POINT_SIZE);
+            }
+        }
+    }
+    ms_wipe(x, sizeof x);
+    ms_wipe(y, sizeof y);
+    ms_wipe(&own, sizeof own);
+    burn_stack();
+    return error;
+}

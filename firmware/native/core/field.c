@@ -1,0 +1,120 @@
+/* What stands on the four functions of field_c.c or its like. */
+#include "field.h"
+
+#include "bytes.h"
+
+limb fe_is_zero(const fe a)
+{
+    limb any = 0;
+    for (int i = 0; i < LIMBS; i++) {
+        any |= a[i];
+    }
+    /* The top bit of any | -any says whether there is any bit at all. */
+    return mask_of(((any | ((limb)0 - any)) >> (MS_LIMB_BITS - 1)) ^ 1);
+}
+
+limb fe_is_less(const fe a, const fe b)
+{
+    limb borrow = 0;
+    for (int i = 0; i < LIMBS; i++) {
+        dlimb x = (dlimb)a[i] - b[i] - borrow;
+        borrow = (limb)(x >> MS_LIMB_BITS) & 1;
+    }
+    return mask_of(borrow);
+}
+
+void fe_select(fe r, const fe a, limb mask)
+{
+    for (int i = 0; i < LIMBS; i++) {
+        r[i] ^= mask & (r[i] ^ a[i]);
+    }
+}
+
+void fe_negate_if(fe r, const fe a, limb mask, const modulus *m)
+{
+    fe zero = {0}, negative;
+    fe_sub(negative, zero, a, m);
+    for (int i = 0; i < LIMBS; i++) {
+        r[i] = a[i] ^ (mask & (a[i] ^ negative[i]));
+    }
+}
+
+void fe_one(fe r, const modulus *m)
+{
+    limb carry = 1; /* 2^256 mod m = 2^256 - m = ~m + 1 */
+    for (int i = 0; i < LIMBS; i++) {
+        r[i] = ~m->m[i] + carry;
+        carry &= r[i] == 0;
+    }
+}
+
+/*
+ * r = a^e. e is public: its bits decide branches.
+ * in: a < m, in Montgomery form; e any number; out: r < m; r may alias a
+ */
+static void power(fe r, const fe a, const fe e, const modulus *m)
+{
+    fe base, x;
+    fe_copy(base, a);
+    fe_one(x, m);
+    for (unsigned i = 256; i-- > 0;) {
+        fe_sqr(x, x, m);
+        if (fe_bit(e, i)) {
+            fe_mul(x, x, base, m);
+        }
+    }
+    fe_copy(r, x);
+}
+
+void fe_invert(fe r, const fe a, const modulus *m)
+{
+    fe e;
+    fe_copy(e, m->m);
+    e[0] -= 2; /* m is odd and, for all four, its lowest limb is above 2 */
+    power(r, a, e, m);
+}
+
+void fe_sqrt(fe r, const fe a, const modulus *m)
+{
+    fe e; /* (m + 1) / 4 = floor(m / 4) + 1, as m = 3 mod 4 */
+    limb carry = 1;
+    for (int i = 0; i < LIMBS; i++) {
+        limb above = i + 1 < LIMBS ? m->m[i + 1] : 0;
+        e[i] = (m->m[i] >> 2 | above << (MS_LIMB_BITS - 2)) + carry;
+        carry &= e[i] == 0;
+    }
+    power(r, a, e, m);
+}
+
+void fe_to_montgomery(fe r, const fe a, const modulus *m)
+{
+    fe_mul(r, m->rr, a, m);
+}
+
+void fe_from_montgomery(fe r, const fe a, const modulus *m)
+{
+    const fe one = {1};
+    fe_mul(r, one, a, m);
+}
+
+void fe_load(fe r, const uint8_t bytes[32])
+{
+    for (int i = 0; i < LIMBS; i++) {
+        const uint8_t *p = bytes + 32 - (MS_LIMB_BITS / 8) * (i + 1);
+        r[i] = load32(p + MS_LIMB_BITS / 8 - 4);
+#if MS_LIMB_BITS == 64
+        r[i] |= (limb)load32(p) << 32;
+#endif
+    }
+}
+
+void fe_store(uint8_t bytes[32], const fe a)
+{
+    for (int i = 0; i < LIMBS; i++) {
+        uint8_t *p = bytes + 32 - (MS_LIMB_BITS / 8) * (i + 1);
+        store32(p + MS_LIMB_BITS / 8 - 4, (uint32_t)a[i]);
+#if MS_LIMB_BITS == 64
+        store32(p, (uint32_t)(a[i] >> 32));
+#endif
+    }
+}

@@ -1,0 +1,97 @@
+/*
+ * Integers modulo a 256-bit prime m: p or q of either curve. 2^255 < m < 2^256.
+ *
+ * A number is kept in Montgomery form, x * 2^256 mod m, always fully reduced. Both p make reduction cheap, since
+ * -p^-1 = 1 modulo the word; both are 3 mod 4, which makes square roots one power.
+ *
+ * The four functions of the first part are all that a faster implementation has to bring (one file an architecture,
+ * chosen in core.c and the Makefile instead of field_c.c); the second part, field.c, stands on them.
+ */
+#ifndef MS_FIELD_H
+#define MS_FIELD_H
+
+#include "secret.h"
+
+#if MS_LIMB_BITS == 64
+typedef uint64_t limb;
+typedef unsigned __int128 dlimb;
+#    define LIMBS 4
+#    define NUMBER(a, b, c, d) {d, c, b, a}
+#elif MS_LIMB_BITS == 32
+typedef uint32_t limb;
+typedef uint64_t dlimb;
+#    define LIMBS 8
+#    define HALVES(x) (uint32_t)(x), (uint32_t)((uint64_t)(x) >> 32)
+#    define NUMBER(a, b, c, d) {HALVES(d), HALVES(c), HALVES(b), HALVES(a)}
+#else
+#    error "MS_LIMB_BITS is 32 or 64"
+#endif
+
+/* Limbs from the least significant; NUMBER takes four 64-bit words from the most significant, as they are read. */
+typedef limb fe[LIMBS];
+
+typedef struct {
+    fe m;        /* the modulus */
+    fe rr;       /* 2^512 mod m */
+    uint64_t k0; /* -m^-1 mod 2^64; the low word serves 32-bit limbs */
+} modulus;
+
+/*
+ * All four: in: a, b < m; out: r < m; r may alias a and b. Constant time.
+ * fe_mul: r = a * b / 2^256 mod m; there b may be any number below 2^256.
+ */
+MS_INTERNAL void fe_mul(fe r, const fe a, const fe b, const modulus *m);
+MS_INTERNAL void fe_sqr(fe r, const fe a, const modulus *m);
+MS_INTERNAL void fe_add(fe r, const fe a, const fe b, const modulus *m);
+MS_INTERNAL void fe_sub(fe r, const fe a, const fe b, const modulus *m);
+
+/* All ones if a = 0, else 0. */
+MS_INTERNAL limb fe_is_zero(const fe a);
+
+/* All ones if a < b, else 0. Any a, b. */
+MS_INTERNAL limb fe_is_less(const fe a, const fe b);
+
+/* r = a if mask is all ones; r stays if mask is 0. */
+MS_INTERNAL void fe_select(fe r, const fe a, limb mask);
+
+/* r = -a mod m if mask is all ones; r = a if mask is 0. a < m; r may alias a. */
+MS_INTERNAL void fe_negate_if(fe r, const fe a, limb mask, const modulus *m);
+
+/* r = the number 1 in Montgomery form. */
+MS_INTERNAL void fe_one(fe r, const modulus *m);
+
+/* r = 1/a, or 0 if a = 0. m is prime. r may alias a. */
+MS_INTERNAL void fe_invert(fe r, const fe a, const modulus *m);
+
+/* r = a square root of a if it has one, else some number. m is prime, m = 3 mod 4. r may alias a. */
+MS_INTERNAL void fe_sqrt(fe r, const fe a, const modulus *m);
+
+/* Into and out of Montgomery form. In: any a below 2^256; out: r < m; r may alias a. */
+MS_INTERNAL void fe_to_montgomery(fe r, const fe a, const modulus *m);
+MS_INTERNAL void fe_from_montgomery(fe r, const fe a, const modulus *m);
+
+/* Between limbs and 32 big-endian bytes; no change of form, no reduction. */
+MS_INTERNAL void fe_load(fe r, const uint8_t bytes[32]);
+MS_INTERNAL void fe_store(uint8_t bytes[32], const fe a);
+
+static inline void fe_copy(fe r, const fe a)
+{
+    for (int i = 0; i < LIMBS; i++) {
+        r[i] = a[i];
+    }
+}
+
+/* Bit i of a, 0 <= i < 256; the time depends on nothing else but i. */
+static inline limb fe_bit(const fe a, unsigned i)
+{
+    return a[i / MS_LIMB_BITS] >> (i % MS_LIMB_BITS) & 1;
+}
+
+/* All ones if bit is 1, 0 if bit is 0. The compiler is kept from knowing that there are only two values. */
+static inline limb mask_of(limb bit)
+{
+    __asm__("" : "+r"(bit));
+    return (limb)0 - bit;
+}
+
+#endif

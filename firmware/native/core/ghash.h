@@ -1,0 +1,19 @@
+/* GHASH, SP 800-38D section 6.4. */
+#ifndef MS_GHASH_H
+#define MS_GHASH_H
+
+#include "secret.h"
+
+typedef struct {
+    uint32_t key[4], value[4];
+} ghash;
+
+MS_INTERNAL void ghash_init(ghash *ctx, const uint8_t key[16]);
+
+/* Takes length bytes, padded with zeroes to whole blocks. */
+MS_INTERNAL void ghash_update(ghash *ctx, const uint8_t *data, size_t length);
+
+/* Takes the block of the two lengths, in bytes; out = the value. */
+MS_INTERNAL void ghash_final(ghash *ctx, uint64_t aad_length, uint64_t length, uint8_t out[16]);
+
+#endif

@@ -1,0 +1,114 @@
+/* The Merkle-Damgard construction that SHA-256 and SM3 share: FIPS 180-4 section 5, GB/T 32905 section 5.2. */
+#include "hash.h"
+
+#include "bytes.h"
+
+#include <string.h>
+
+#if MS_SUITE1
+static const uint32_t sha256_start[8] = {
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+};
+#endif
+#if MS_SUITE2
+static const uint32_t sm3_start[8] = {
+    0x7380166f, 0x4914b2b9, 0x172442d7, 0xda8a0600, 0xa96f30bc, 0x163138aa, 0xe38dee4d, 0xb0fb0e4e,
+};
+#endif
+
+int ms_has_suite(uint8_t suite)
+{
+    return (MS_SUITE1 && suite == MS_SUITE_P256) || (MS_SUITE2 && suite == MS_SUITE_SM2);
+}
+
+static void compress(ms_hash *ctx, const uint8_t *block)
+{
+#if MS_SUITE1
+    if (ctx->suite == MS_SUITE_P256) {
+        sha256_block(ctx->state, block);
+    }
+#endif
+#if MS_SUITE2
+    if (ctx->suite == MS_SUITE_SM2) {
+        sm3_block(ctx->state, block);
+    }
+#endif
+}
+
+ms_error ms_hash_init(ms_hash *ctx, uint8_t suite)
+{
+    memset(ctx, 0, sizeof *ctx);
+#if MS_SUITE1
+    if (suite == MS_SUITE_P256) {
+        memcpy(ctx->state, sha256_start, sizeof ctx->state);
+        ctx->suite = suite;
+    }
+#endif
+#if MS_SUITE2
+    if (suite == MS_SUITE_SM2) {
+        memcpy(ctx->state, sm3_start, sizeof ctx->state);
+        ctx->suite = suite;
+    }
+#endif
+    return ctx->suite ? MS_OK : MS_ERR_SUITE;
+}
+
+ms_error ms_hash_update(ms_hash *ctx, const void *data, size_t length)
+{
+    if (!ms_has_suite(ctx->suite)) {
+        return MS_ERR_SUITE;
+    }
+    const uint8_t *p = data;
+    size_t used = ctx->length % 64;
+    ctx->length += length;
+    while (length) {
+        if (used == 0 && length >= 64) {
+            compress(ctx, p);
+            p += 64;
+            length -= 64;
+            continue;
+        }
+        size_t n = 64 - used < length ? 64 - used : length;
+        memcpy(ctx->block + used, p, n);
+        p += n;
+        length -= n;
+        used += n;
+        if (used == 64) {
+            compress(ctx, ctx->block);
+            used = 0;
+        }
+    }
+    return MS_OK;
+}
+
+ms_error ms_hash_final(ms_hash *ctx, uint8_t out[MS_HASH_SIZE])
+{
+    if (!ms_has_suite(ctx->suite)) {
+        return MS_ERR_SUITE;
+    }
+    size_t used = ctx->length % 64;
+    ctx->block[used++] = 0x80;
+    if (used > 56) {
+        memset(ctx->block + used, 0, 64 - used);
+        compress(ctx, ctx->block);
+        used = 0;
+    }
+    memset(ctx->block + used, 0, 56 - used);
+    store64(ctx->block + 56, ctx->length * 8);
+    compress(ctx, ctx->block);
+    for (int i = 0; i < 8; i++) {
+        store32(out + 4 * i, ctx->state[i]);
+    }
+    ms_wipe(ctx, sizeof *ctx);
+    burn_stack_shallow();
+    return MS_OK;
+}
+
+void hash_tag(ms_hash *ctx, const char *name, const void *rest, size_t rest_length)
+{
+    const uint8_t end[2] = {0, ctx->suite};
+    ms_hash_update(ctx, "microseal/1/", 12);
+    ms_hash_update(ctx, name, strlen(name));
+    ms_hash_update(ctx, rest, rest_length);
+    ms_hash_update(ctx, end, 2);
+}

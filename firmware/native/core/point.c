@@ -1,0 +1,329 @@
+/*
+ * Point arithmetic and the three scalar multiplications.
+ *
+ * All of them write an odd scalar as a sum of +2^i and -2^i, one for each i from 0 to n - 1. That has no zero digits,
+ * so that the same operations are done for every scalar: k = sum of s_i 2^i with s_i = +1 if bit i + 1 of k is set,
+ * else -1, and s_(n-1) = +1, for any odd k < 2^n. An even k is replaced by q - k, which is odd, and the result negated.
+ * Bits taken together, adjacent ones (window) or ones far apart (comb), make a digit u; the table has the multiples
+ * for digits whose top bit is set, the others are their negatives.
+ *
+ * Why the incomplete addition is right in the main loops: seen as integers, the multiple of the base in the accumulator
+ * and that of the table entry differ and are not each other's negative (the window: the accumulator, 16 times a
+ * positive number, is above the entry; the comb: modulo 4 before block 1 is added, modulo 2 before block 0), and until
+ * the last digit both are below q / 2 + 2^240 in absolute value, so that they do not meet modulo q either. With the
+ * last digit they may (k = q - 2 of P-256 does it): there the complete addition is used.
+ */
+#include "point.h"
+
+#include <string.h>
+
+#define WINDOW 4
+#define WINDOW_ENTRIES (1 << (WINDOW - 1))
+
+/* r = 2a; infinity gives infinity. in: any a; r may alias a. 4 products, 4 squares */
+static MS_NOINLINE void point_double(point *r, const point *a, const modulus *p)
+{
+    fe m, s, t;
+    fe_sqr(t, a->z, p);
+    fe_sub(m, a->x, t, p);
+    fe_add(t, a->x, t, p);
+    fe_mul(t, m, t, p);
+    fe_add(m, t, t, p);
+    fe_add(m, m, t, p); /* m = 3 (x - z^2) (x + z^2) = 3 x^2 - 3 z^4, as a = -3 */
+    fe_mul(r->z, a->y, a->z, p);
+    fe_add(r->z, r->z, r->z, p);
+    fe_sqr(t, a->y, p);
+    fe_add(t, t, t, p);
+    fe_mul(s, a->x, t, p);
+    fe_add(s, s, s, p); /* s = 4 x y^2 */
+    fe_sqr(t, t, p);
+    fe_add(t, t, t, p); /* t = 8 y^4 */
+    fe_sqr(r->x, m, p);
+    fe_sub(r->x, r->x, s, p);
+    fe_sub(r->x, r->x, s, p);
+    fe_sub(s, s, r->x, p);
+    fe_mul(m, m, s, p);
+    fe_sub(r->y, m, t, p);
+}
+
+/*
+ * r = a + b, unless a = b: then r is no point, and the result is all ones instead of 0. a = -b gives infinity.
+ * in: a, b not infinity; affine: b->z is 1; r may alias a. 8 products, 3 squares; 12 and 4 if not affine
+ */
+static MS_NOINLINE limb add_different(point *r, const point *a, const point *b, int affine, const modulus *p)
+{
+    fe t, h, s, u1, s1;
+    fe_sqr(t, a->z, p);
+    fe_mul(h, b->x, t, p);
+    fe_mul(t, t, a->z, p);
+    fe_mul(s, b->y, t, p);
+    if (affine) {
+        fe_copy(u1, a->x);
+        fe_copy(s1, a->y);
+        fe_copy(t, a->z);
+    } else {
+        fe_sqr(t, b->z, p);
+        fe_mul(u1, a->x, t, p);
+        fe_mul(t, t, b->z, p);
+        fe_mul(s1, a->y, t, p);
+        fe_mul(t, a->z, b->z, p);
+    }
+    fe_sub(h, h, u1, p); /* h: difference of the x, s: difference of the y, over the common denominator */
+    fe_sub(s, s, s1, p);
+    limb same = fe_is_zero(h) & fe_is_zero(s);
+    fe_mul(r->z, t, h, p);
+    fe_sqr(t, h, p);
+    fe_mul(u1, u1, t, p);
+    fe_mul(t, t, h, p);
+    fe_mul(s1, s1, t, p);
+    fe_sqr(r->x, s, p);
+    fe_sub(r->x, r->x, t, p);
+    fe_sub(r->x, r->x, u1, p);
+    fe_sub(r->x, r->x, u1, p);
+    fe_sub(u1, u1, r->x, p);
+    fe_mul(u1, u1, s, p);
+    fe_sub(r->y, u1, s1, p);
+    return same;
+}
+
+/* r = a if mask is all ones; r stays if mask is 0. */
+static void point_select(point *r, const point *a, limb mask)
+{
+    fe_select(r->x, a->x, mask);
+    fe_select(r->y, a->y, mask);
+    fe_select(r->z, a->z, mask);
+}
+
+MS_NOINLINE void point_add(point *r, const point *a, const point *b, const curve *c)
+{
+    point sum, twice;
+    limb same = add_different(&sum, a, b, 0, &c->p);
+    point_double(&twice, a, &c->p);
+    point_select(&sum, &twice, same);
+    point_select(&sum, b, fe_is_zero(a->z));
+    point_select(&sum, a, fe_is_zero(b->z));
+    *r = sum;
+}
+
+/* r = a + b as point_add has it, with branches: for public points. in: b not infinity; r may not alias b */
+static void add_public(point *r, const point *b, int affine, const curve *c)
+{
+    point sum;
+    if (fe_is_zero(r->z)) {
+        *r = *b;
+    } else if (add_different(&sum, r, b, affine, &c->p)) {
+        point_double(r, r, &c->p);
+    } else {
+        *r = sum;
+    }
+}
+
+/* r = k if k is odd, else q - k; the result is all ones if k was even, else 0. in: 0 < k < q */
+static limb make_odd(fe r, const fe k, const modulus *q)
+{
+    limb even = mask_of((k[0] & 1) ^ 1);
+    fe_negate_if(r, k, even, q);
+    return even;
+}
+
+/* The digit of the signs first, first + step, ... of the odd number k; top = n - 1 is the sign that is always +1. */
+static limb digit(const fe k, unsigned first, unsigned step, unsigned count, unsigned top)
+{
+    limb u = 0;
+    for (unsigned t = 0; t < count; t++) {
+        unsigned i = first + t * step;
+        u |= (i == top ? 1 : i < 255 ? fe_bit(k, i + 1) : 0) << t;
+    }
+    return u;
+}
+
+/*
+ * r = the point that the digit u stands for: with half = 2^(bits - 1), entry u - half of the table, or the negative of
+ * entry half - 1 - u. Reads the whole table. An entry is x, y and, if coordinates is 3, z, which is 1 otherwise.
+ * in: 0 <= u < 2^bits
+ */
+static MS_NOINLINE void lookup(point *r, const fe *table, unsigned bits, unsigned coordinates, limb u, const modulus *p)
+{
+    limb *out[3] = {r->x, r->y, r->z};
+    const limb half = (limb)1 << (bits - 1);
+    limb negative = mask_of(u >> (bits - 1) ^ 1);
+    limb index = (u ^ negative) & (half - 1);
+    memset(r, 0, sizeof *r);
+    if (coordinates == 2) {
+        fe_one(r->z, p);
+    }
+    for (limb i = 0; i < half; i++) {
+        limb hit = mask_of(((i ^ index) - 1) >> (MS_LIMB_BITS - 1)); /* only 0 - 1 has the top bit */
+        for (unsigned j = 0; j < coordinates; j++) {
+            fe_select(out[j], *table++, hit);
+        }
+    }
+    fe_negate_if(r->y, r->y, negative, p);
+}
+
+/* r = the multiple of G for block and column of the odd number k */
+static void lookup_comb(point *r, const fe k, unsigned block, unsigned column, const curve *c)
+{
+    const unsigned length = COMB_TEETH * COMB_SPACING;
+    limb u = digit(k, block * length + column, COMB_SPACING, COMB_TEETH, COMB_BLOCKS * length - 1);
+    lookup(r, (const fe *)c->comb[block], COMB_TEETH, 2, u, &c->p);
+}
+
+/* r = the multiple of the table's point for digit i of the odd number k */
+static void lookup_window(point *r, const fe k, unsigned i, const point *table, const curve *c)
+{
+    lookup(r, (const fe *)table, WINDOW, 3, digit(k, WINDOW * i, 1, WINDOW, 255), &c->p);
+}
+
+/* table[i] = (2i + 1) * a. in: a not infinity, not in the table */
+static void fill_window(point table[WINDOW_ENTRIES], const point *a, const curve *c)
+{
+    point twice;
+    table[0] = *a;
+    point_double(&twice, a, &c->p);
+    for (unsigned i = 1; i < WINDOW_ENTRIES; i++) {
+        add_different(&table[i], &table[i - 1], &twice, 0, &c->p);
+    }
+}
+
+MS_NOINLINE void point_mul_base(point *r, const fe k, const curve *c)
+{
+    fe odd;
+    point entry;
+    limb flip = make_odd(odd, k, &c->q);
+    lookup_comb(r, odd, 1, COMB_SPACING - 1, c);
+    lookup_comb(&entry, odd, 0, COMB_SPACING - 1, c);
+    add_different(r, r, &entry, 1, &c->p);
+    for (unsigned column = COMB_SPACING - 1; column-- > 0;) {
+        point_double(r, r, &c->p);
+        for (unsigned block = COMB_BLOCKS; block-- > 0;) {
+            lookup_comb(&entry, odd, block, column, c);
+            if (column) {
+                add_different(r, r, &entry, 1, &c->p);
+            } else {
+                point_add(r, r, &entry, c);
+            }
+        }
+    }
+    fe_negate_if(r->y, r->y, flip, &c->p);
+    ms_wipe(odd, sizeof odd);
+}
+
+MS_NOINLINE void point_mul(point *r, const fe k, const point *a, const curve *c)
+{
+    fe odd;
+    point table[WINDOW_ENTRIES], entry;
+    limb flip = make_odd(odd, k, &c->q);
+    fill_window(table, a, c);
+    lookup_window(r, odd, 256 / WINDOW - 1, table, c);
+    for (unsigned i = 256 / WINDOW - 1; i-- > 0;) {
+        for (unsigned j = 0; j < WINDOW; j++) {
+            point_double(r, r, &c->p);
+        }
+        lookup_window(&entry, odd, i, table, c);
+        if (i) {
+            add_different(r, r, &entry, 0, &c->p);
+        } else {
+            point_add(r, r, &entry, c);
+        }
+    }
+    fe_negate_if(r->y, r->y, flip, &c->p);
+    ms_wipe(odd, sizeof odd);
+}
+
+MS_NOINLINE void point_mul_public(point *r, const fe s, const fe e, const point *a, const curve *c)
+{
+    fe s_odd, e_odd;
+    point table[WINDOW_ENTRIES], entry;
+    limb s_flip = make_odd(s_odd, s, &c->q);
+    limb e_flip = make_odd(e_odd, e, &c->q);
+    int e_zero = fe_is_zero(e) != 0; /* 0 cannot be made odd: then there are no digits */
+    fill_window(table, a, c);
+    memset(r, 0, sizeof *r);
+    for (unsigned i = 256; i-- > 0;) {
+        point_double(r, r, &c->p);
+        if (i % WINDOW == 0 && !e_zero) {
+            lookup_window(&entry, e_odd, i / WINDOW, table, c);
+            fe_negate_if(entry.y, entry.y, e_flip, &c->p);
+            add_public(r, &entry, 0, c);
+        }
+        for (unsigned block = 0; block < COMB_BLOCKS && i < COMB_SPACING; block++) {
+            lookup_comb(&entry, s_odd, block, i, c);
+            fe_negate_if(entry.y, entry.y, s_flip, &c->p);
+            add_public(r, &entry, 1, c);
+        }
+    }
+}
+
+/* r = x^3 - 3x + b. r may not alias x */
+static void curve_equation(fe r, const fe x, const curve *c)
+{
+    fe_sqr(r, x, &c->p);
+    fe_mul(r, r, x, &c->p);
+    for (int i = 0; i < 3; i++) {
+        fe_sub(r, r, x, &c->p);
+    }
+    fe_add(r, r, c->b, &c->p);
+}
+
+MS_NOINLINE ms_error point_decode(point *r, const uint8_t bytes[MS_POINT_SIZE], const curve *c)
+{
+    fe square, check;
+    fe_load(r->x, bytes + 1);
+    if ((bytes[0] & 0xfe) != 2 || !fe_is_less(r->x, c->p.m)) {
+        return MS_ERR_POINT;
+    }
+    fe_to_montgomery(r->x, r->x, &c->p);
+    curve_equation(square, r->x, c);
+    fe_sqrt(r->y, square, &c->p);
+    fe_sqr(check, r->y, &c->p);
+    fe_sub(check, check, square, &c->p);
+    if (!fe_is_zero(check)) {
+        return MS_ERR_POINT;
+    }
+    fe_from_montgomery(check, r->y, &c->p);
+    fe_negate_if(r->y, r->y, mask_of((check[0] ^ bytes[0]) & 1), &c->p); /* y is not 0: the order is odd */
+    fe_one(r->z, &c->p);
+    return MS_OK;
+}
+
+/* x, y = the affine coordinates of a, out of Montgomery form. That a is infinity may be known: it is an error. */
+static ms_error to_affine(fe x, fe y, const point *a, const modulus *p)
+{
+    fe t;
+    limb infinity = fe_is_zero(a->z);
+    declassify(&infinity, sizeof infinity);
+    if (infinity) {
+        return MS_ERR_INFINITY;
+    }
+    fe_invert(t, a->z, p);
+    fe_sqr(x, t, p);
+    fe_mul(y, x, t, p);
+    fe_mul(x, x, a->x, p);
+    fe_mul(y, y, a->y, p);
+    fe_from_montgomery(x, x, p);
+    fe_from_montgomery(y, y, p);
+    return MS_OK;
+}
+
+MS_NOINLINE ms_error point_encode(uint8_t bytes[MS_POINT_SIZE], const point *a, const curve *c)
+{
+    fe x, y;
+    ms_error error = to_affine(x, y, a, &c->p);
+    if (!error) {
+        bytes[0] = (uint8_t)(2 | (y[0] & 1));
+        fe_store(bytes + 1, x);
+        declassify(bytes, MS_POINT_SIZE);
+    }
+    return error;
+}
+
+MS_NOINLINE ms_error point_encode_x(uint8_t bytes[32], const point *a, const curve *c)
+{
+    fe x, y;
+    ms_error error = to_affine(x, y, a, &c->p);
+    if (!error) {
+        fe_store(bytes, x);
+    }
+    return error;
+}

@@ -1,0 +1,50 @@
+/* The compression function of SHA-256, FIPS 180-4 section 6.2.2. */
+#include "hash.h"
+
+#if MS_SUITE1
+
+#    include "bytes.h"
+
+static const uint32_t sha256_constants[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+MS_NOINLINE void sha256_block(uint32_t state[8], const uint8_t *block)
+{
+    uint32_t w[16]; /* the last 16 words of the message schedule, w[t % 16] the newest */
+    uint32_t s[8];
+    for (int i = 0; i < 8; i++) {
+        s[i] = state[i];
+    }
+    for (unsigned t = 0; t < 64; t++) {
+        if (t < 16) {
+            w[t] = load32(block + 4 * t);
+        } else {
+            uint32_t x = w[(t - 15) % 16], y = w[(t - 2) % 16];
+            w[t % 16] += (rotate_left(x, 25) ^ rotate_left(x, 14) ^ x >> 3) + w[(t - 7) % 16] +
+                         (rotate_left(y, 15) ^ rotate_left(y, 13) ^ y >> 10);
+        }
+        uint32_t a = s[0], e = s[4];
+        uint32_t t1 = s[7] + (rotate_left(e, 26) ^ rotate_left(e, 21) ^ rotate_left(e, 7)) +
+                      (s[6] ^ (e & (s[5] ^ s[6]))) + sha256_constants[t] + w[t % 16];
+        uint32_t t2 =
+            (rotate_left(a, 30) ^ rotate_left(a, 19) ^ rotate_left(a, 10)) + ((a & (s[1] | s[2])) | (s[1] & s[2]));
+        for (int i = 7; i > 0; i--) {
+            s[i] = s[i - 1];
+        }
+        s[4] += t1;
+        s[0] = t1 + t2;
+    }
+    for (int i = 0; i < 8; i++) {
+        state[i] += s[i];
+    }
+}
+
+#endif
