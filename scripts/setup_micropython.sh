@@ -106,13 +106,24 @@ micropython_from_upstream() {
         micropython_is_right "$1/source"
 }
 
+native_is_built() {
+    local stamp=build/setup/native.stamp
+    [[ -f $stamp && -f build/native/libmicroseal_core.so ]] &&
+        compgen -G 'firmware/native/dist/x64_*/microseal_core.mpy' >/dev/null &&
+        [[ ! build/setup/micropython.stamp -nt $stamp && ! .venv/microseal.stamp -nt $stamp ]] &&
+        [[ -z $(find firmware/native \( -name dist -o -name build \) -prune -o -newer $stamp -print -quit) ]]
+}
+
+# make decides what is to be done; it is only not asked when nothing has changed, so that such a start says nothing.
 build_native() {
-    [[ -f firmware/native/Makefile ]] || return 0
-    local make=(env "PATH=$root/.venv/bin:$PATH" make --no-print-directory -C firmware/native)
-    # make is asked first whether there is anything to do, so that a start with nothing to do says nothing.
-    if ! "${make[@]}" --question host natmod ARCH=x64 MPY_DIR="$root/build/micropython" >/dev/null 2>&1 9>&-; then
-        say "building the native code"
-        logged "${make[@]}" host natmod ARCH=x64 MPY_DIR="$root/build/micropython" ||
-            { show_log && die "the native code did not build"; }
+    [[ -f firmware/native/Makefile ]] && ! native_is_built || return 0
+    say "building the native code"
+    local started=build/setup/native.started
+    touch $started
+    if ! logged env "PATH=$root/.venv/bin:$PATH" make --no-print-directory -C firmware/native host natmod ARCH=x64 \
+        MPY_DIR="$root/build/micropython"; then
+        show_log
+        die "the native code did not build"
     fi
+    mv $started build/setup/native.stamp
 }
