@@ -1,0 +1,190 @@
+"""The authority in memory: what issuing.py computes, with what an authority has to remember, and no database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from microseal import crypto
+from microseal.entropy import Entropy
+from microseal.errors import Refused
+from microseal.group import PUBLISHER, SUBSCRIBER, Info
+from microseal.identity import DEVICE, SIGNER, Anchor, Certificate, Identity, Request, accept_reply, make_request
+from microseal.policy import Policy
+from microseal.wire import hexkid
+from microseal_host import issuing
+
+from .broker import Packet
+
+YEAR = 365 * 86400  # s
+
+
+@dataclass
+class Enrolled:
+    """A device as the authority knows it; share: its x, secret, None until its box has come."""
+
+    cert: Certificate
+    public: bytes
+    share: bytes | None = None
+
+
+@dataclass
+class Group:
+    """A group in its newest epoch; publishers and subscribers are ids."""
+
+    policy: Policy
+    publishers: tuple[str, ...]
+    subscribers: tuple[str, ...]
+    epoch: int
+    keys: issuing.GroupKeys
+    info: Info
+
+
+class Authority:
+    """entropy: where its random values come from; now: its clock. Whatever a method returns is to be published."""
+
+    def __init__(self, suite: int, entropy: Entropy, now: Callable[[], int]) -> None:
+        self.suite = suite
+        self.entropy = entropy
+        self.now = now
+        self.private = entropy.scalar()
+        self.anchor = Anchor(suite, crypto.core.base_mul(suite, self.private))
+        self.signer = self.identity("authority", SIGNER)
+        self.enrolled: dict[str, Enrolled] = {}
+        self.groups: dict[str, Group] = {}
+        self.revoked: set[bytes] = set()
+        self._claims: dict[str, bytes] = {}
+        self._replies: dict[bytes, bytes] = {}
+        self._revoked_issued = 0
+
+    def _issue(self, request: Request, flags: int, not_after: int) -> tuple[bytes, bytes]:
+        return issuing.issue(self.anchor, self.private, request, self.entropy.scalar(), flags, not_after)
+
+    def identity(self, id: str, flags: int = DEVICE, lifetime: int = YEAR) -> Identity:
+        """A certificate over the cable, with its key: the signer, a gate, or a certified device that nobody let into a group."""
+        r, g = self.entropy.scalar(), self.entropy.scalar()
+        request = Request(make_request(self.suite, id.encode(), r, g))
+        _, reply = self._issue(request, flags, self.now() + lifetime)
+        return accept_reply(self.anchor, reply, request.id, r, request.share_point, flags)
+
+    def claim(self, id: str) -> str:
+        """The claim file for a device."""
+        self._claims[id] = claim = self.entropy.fresh(32)
+        return json.dumps(
+            {
+                "suite": self.suite,
+                "id": id,
+                "authority": self.anchor.public.hex(),
+                "signer": self.signer.cert.raw.hex(),
+                "claim": claim.hex(),
+                "seed": self.entropy.fresh(32).hex(),
+                "broker": {"host": "in-memory", "port": 1883},
+            }
+        )
+
+    # What devices ask
+
+    def answer(self, packet: Packet, lifetime: int = YEAR) -> list[Packet]:
+        """Enrolment, share and time; whatever is refused gets no answer."""
+        levels = packet.topic.split(b"/")
+        try:
+            if levels[1] == b"enroll":
+                return self._enrol(packet.payload, lifetime)
+            if levels[1] == b"share":
+                self._share(levels[2], packet.payload)
+            if levels[1] == b"clock":
+                answer = issuing.sign_time(self.signer, packet.payload, self.now(), self.entropy.fresh(32))
+                return [Packet(b"microseal/time/" + levels[2], answer)]
+        except Refused:
+            pass
+        return []
+
+    def _enrol(self, raw: bytes, lifetime: int) -> list[Packet]:
+        request = Request(raw)
+        id = request.id.decode()
+        if raw not in self._replies:
+            issuing.check_claim(request, self._claims.pop(id, bytes(32)))
+            cert, self._replies[raw] = self._issue(request, DEVICE, self.now() + lifetime)
+            parsed = Certificate(cert)
+            self.enrolled[id] = Enrolled(parsed, self.anchor.public_key(parsed))
+        return [Packet(b"microseal/reply/" + request.id, self._replies[raw])]
+
+    def _share(self, kid: bytes, box: bytes) -> None:
+        for device in self.enrolled.values():
+            if hexkid(device.cert.kid) == kid:
+                device.share = issuing.open_share(self.anchor, self.private, device.cert, box)
+
+    # Groups
+
+    def form(
+        self,
+        gid: str,
+        publishers: Iterable[str],
+        subscribers: Iterable[str],
+        policy: Policy,
+        lifetime: int = YEAR,
+        epoch: int | None = None,
+    ) -> list[Packet]:
+        """A new epoch, the next one if no number is given: info, rosters, certificates, a key packet for each role of each member."""
+        name, old = gid.encode(), self.groups.get(gid)
+        members = {PUBLISHER: tuple(publishers), SUBSCRIBER: tuple(subscribers)}
+        shares = {role: [self._share_of(id) for id in ids] for role, ids in members.items()}
+        rosters = {
+            role: issuing.make_roster(self.enrolled[id].cert.hash for id in ids) for role, ids in members.items()
+        }
+        if epoch is None:
+            epoch = old.epoch + 1 if old else 1
+        keys = self.make_keys(shares[PUBLISHER], shares[SUBSCRIBER])
+        now = self.now()
+        raw = issuing.make_info(
+            self.signer,
+            name,
+            epoch,
+            now,
+            now + lifetime,
+            policy.encode(),
+            keys,
+            rosters[PUBLISHER],
+            rosters[SUBSCRIBER],
+            self.entropy.fresh(32),
+        )
+        info = Info(self.suite, raw, None)
+        self.groups[gid] = Group(policy, members[PUBLISHER], members[SUBSCRIBER], epoch, keys, info)
+        base = b"microseal/group/" + name
+        out = [Packet(base + b"/info", raw, True)]
+        out += [Packet(base + b"/p", rosters[PUBLISHER], True), Packet(base + b"/s", rosters[SUBSCRIBER], True)]
+        for id in dict.fromkeys(members[PUBLISHER] + members[SUBSCRIBER]):
+            cert = self.enrolled[id].cert
+            out.append(Packet(b"microseal/cert/" + hexkid(cert.kid), cert.raw, True))
+        for role, ids in members.items():
+            out += [self._key_packet(name, self.enrolled[id], role, info, keys) for id in ids]
+        return out
+
+    def make_keys(self, shares_p: list[bytes], shares_s: list[bytes]) -> issuing.GroupKeys:
+        return issuing.make_keys(self.suite, shares_p, shares_s, self.entropy.scalar(), self.entropy.scalar())
+
+    def _share_of(self, id: str) -> bytes:
+        share = self.enrolled[id].share
+        if share is None:
+            raise ValueError(f"the share of {id} has not come")
+        return share
+
+    def _key_packet(self, gid: bytes, to: Enrolled, role: int, info: Info, keys: issuing.GroupKeys) -> Packet:
+        kid, u = to.cert.kid, self.entropy.scalar()
+        raw = issuing.make_key_packet(self.suite, kid, to.public, role, info.epoch, info.hash, keys.private[role], u)
+        return Packet(b"microseal/key/" + gid + b"/" + hexkid(kid) + b"/%d" % role, raw, True)
+
+    # What it takes back
+
+    def revoke(self, kids: Iterable[bytes]) -> Packet:
+        """The revoked list with `kids` added."""
+        self.revoked.update(kids)
+        self._revoked_issued = max(self._revoked_issued + 1, self.now())
+        raw = issuing.make_revoked(self.signer, self._revoked_issued, self.revoked, self.entropy.fresh(32))
+        return Packet(b"microseal/revoked", raw, True)
+
+    def replace_signer(self, lifetime: int = 2 * YEAR) -> Packet:
+        """A new signer; what it says from now on needs its certificate."""
+        self.signer = self.identity("authority", SIGNER, lifetime)
+        return Packet(b"microseal/signer", self.signer.cert.raw, True)
