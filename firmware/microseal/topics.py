@@ -4,6 +4,7 @@ from . import errors
 from .errors import Refused
 
 OWN = b"microseal/"  # the authority's and the gate's to write; no group's filter ever matches below it
+LONGEST = 65496  # bytes of a topic: gctx adds up to 39 to it, and its length is signed as a u16
 
 
 def _is_utf8(text):
@@ -37,8 +38,8 @@ def _is_utf8(text):
 
 
 def check_topic(topic):
-    """`topic` (bytes) if an application message may carry it: 1 to 65,535 bytes of UTF-8, no wildcard, not ours, no leading `$`."""
-    if not 1 <= len(topic) <= 65535 or b"+" in topic or b"#" in topic or not _is_utf8(topic):
+    """`topic` (bytes) if an application message may carry it: 1 to 65,496 bytes of UTF-8, no wildcard, not ours, no leading `$`."""
+    if not 1 <= len(topic) <= LONGEST or b"+" in topic or b"#" in topic or not _is_utf8(topic):
         raise Refused(errors.TOPIC)
     if topic.startswith(OWN) or topic.startswith(b"$"):
         raise Refused(errors.TOPIC)
