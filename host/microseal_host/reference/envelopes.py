@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from . import schnorr
-from .curves import Point
 from .groups import PUBLISHER, SUBSCRIBER, Info
 from .refusal import Refused
 from .suites import NO_NONCE, Suite, u8, u16, u32
@@ -102,7 +101,6 @@ class Envelope:
     time: int
     n: bytes
     Z: bytes
-    Z_point: Point
     head: bytes
     content: bytes
     body: bytes
@@ -115,7 +113,7 @@ class Envelope:
 
 
 def parse(suite: Suite, data: bytes) -> Envelope:
-    """Length and header, the first check; for mode 3 also that Z is a point."""
+    """Length and header, the first check. That Z is a point is checked where it is used."""
     if not data:
         raise Refused("length", "empty")
     if data[0] >> 4 != suite.number:
@@ -131,9 +129,6 @@ def parse(suite: Suite, data: bytes) -> Envelope:
             raise Refused("length", "not whole blocks of 32")
         Z = data[7:40]
         time = int.from_bytes(data[3:7], "big")
-        point = suite.point(Z, "Z")
-        return Envelope(data, direction, mode, ep, b"", time, b"", Z, point, data[:40], body[40:], body, sig)
+        return Envelope(data, direction, mode, ep, b"", time, b"", Z, data[:40], body[40:], body, sig)
     time = int.from_bytes(data[11:15], "big")
-    return Envelope(
-        data, direction, mode, ep, data[3:11], time, data[15:27], b"", None, data[:15], body[27:], body, sig
-    )
+    return Envelope(data, direction, mode, ep, data[3:11], time, data[15:27], b"", data[:15], body[27:], body, sig)

@@ -114,8 +114,7 @@ def parse_info(suite: Suite, signer: bytes, data: bytes) -> Info:
     if epoch == 0:
         raise Refused("epoch", "epochs count from 1")
     parsed = parse_policy(policy)
-    if not schnorr.verify(suite, signer, "group", b"", body, sig):
-        raise Refused("signature", "info")
+    schnorr.check(suite, signer, "group", b"", body, sig, "info")
     return Info(data, gid, epoch, issued, not_after, parsed, *points, roster_P, roster_S)
 
 
@@ -219,6 +218,5 @@ def open_ask(suite: Suite, sender: Certificate, data: bytes, now: int, last: int
         raise Refused("time", "ask")
     if t <= last:
         raise Refused("replay", "ask")
-    if not schnorr.verify(suite, sender.public, "ask", b"", data[:-64], sig):
-        raise Refused("signature", "ask")
+    schnorr.check(suite, sender.public, "ask", b"", data[:-64], sig, "ask")
     return Ask(gid, held, t)

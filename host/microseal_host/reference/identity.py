@@ -96,8 +96,7 @@ def open_renewal(suite: Suite, data: bytes, q_ca: bytes, current: bytes, now: in
         raise Refused("claim", "not the current certificate of this id")
     if now > cert.not_after:
         raise Refused("certificate", "expired")
-    if not schnorr.verify(suite, cert.public, "renew", b"", data[:-64], data[-64:]):
-        raise Refused("signature", "renewal")
+    schnorr.check(suite, cert.public, "renew", b"", data[:-64], data[-64:], "renewal")
     return found
 
 

@@ -18,8 +18,7 @@ def open_time(suite: Suite, signer: bytes, signer_not_after: int, challenge: byt
         raise Refused("length", "challenge")
     if len(data) != 68:
         raise Refused("length", "time")
-    if not schnorr.verify(suite, signer, "time", challenge, data[:4], data[4:]):
-        raise Refused("signature", "time")
+    schnorr.check(suite, signer, "time", challenge, data[:4], data[4:], "time")
     t = int.from_bytes(data[:4], "big")
     if signer_not_after < t:
         raise Refused("certificate", "signer")
@@ -41,8 +40,7 @@ def open_revoked(suite: Suite, signer: bytes, data: bytes, newest: int = 0) -> t
     kids = tuple(listed[i : i + 8] for i in range(0, len(listed), 8))
     if any(a >= b for a, b in zip(kids, kids[1:], strict=False)):
         raise Refused("order", "revoked")
-    if not schnorr.verify(suite, signer, "revoked", b"", data[:-64], data[-64:]):
-        raise Refused("signature", "revoked")
+    schnorr.check(suite, signer, "revoked", b"", data[:-64], data[-64:], "revoked")
     if issued < newest:
         raise Refused("replay", "revoked")
     return issued, kids

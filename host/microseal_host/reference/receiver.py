@@ -86,8 +86,7 @@ class Receiver:
         else:
             sender = self._sender(group, epoch, e.direction, e.kid, now)
             fresh = self._not_replayed(e, kind, fresh) and fresh
-            if not schnorr.verify(self.suite, sender.public, f"m{e.mode}", gctx, e.body, e.sig):
-                raise Refused("signature", "envelope")
+            schnorr.check(self.suite, sender.public, f"m{e.mode}", gctx, e.body, e.sig, "envelope")
             found = Opened(self._content(epoch, e, sender, gctx), e.kid, e.time, e.mode, False)
         stale = not fresh
         if stale and e.time < self.states.get((found.kid, topic), 0):
@@ -174,11 +173,17 @@ class Receiver:
 
     def _open_anonymous(self, group: Group, epoch: Epoch, e: Envelope, gctx: bytes, now: int) -> Opened:
         """What comes after the group signature fails with one error outside; the reference says which it was."""
+        group_public = self.suite.pt(epoch.info.public(receiver_role(e.direction)))
+        schnorr.check(self.suite, group_public, "m3g", gctx, e.body, e.sig, "group signature")
+        try:
+            return self._open_inner(group, epoch, e, gctx, now)
+        except Refused as refused:
+            refused.inner = True
+            raise
+
+    def _open_inner(self, group: Group, epoch: Epoch, e: Envelope, gctx: bytes, now: int) -> Opened:
         suite, info = self.suite, epoch.info
-        group_public = suite.pt(info.public(receiver_role(e.direction)))
-        if not schnorr.verify(suite, group_public, "m3g", gctx, e.body, e.sig):
-            raise Refused("signature", "group signature")
-        shared = suite.shared(epoch.keys[sender_role(e.direction)], e.Z_point)
+        shared = suite.shared(epoch.keys[sender_role(e.direction)], suite.point(e.Z, "Z"))
         key = anonymous_mode_key(suite, shared, e.Z, e.direction, info)
         inner = suite.unseal(key, NO_NONCE, gctx + e.head, e.content, "envelope")
         unpadded = inner.rstrip(b"\0")
@@ -188,8 +193,7 @@ class Receiver:
         if len(message) > info.policy.max_size:
             raise Refused("policy", "size")
         sender = self._sender(group, epoch, e.direction, kid, now)
-        if not schnorr.verify(suite, sender.public, "m3i", gctx, e.head + message, sig):
-            raise Refused("signature", "inner signature")
+        schnorr.check(suite, sender.public, "m3i", gctx, e.head + message, sig, "inner signature")
         if (e.Z, kid) in self.anonymous:
             raise Refused("replay", "Z")
         return Opened(message, kid, e.time, e.mode, False)

@@ -27,7 +27,7 @@ REASONS = {
 
 
 class Refused(Exception):
-    """Something that must not be accepted; `reason` is a key of REASONS, `where` names the field."""
+    """Something that must not be accepted: `reason` is a key of REASONS, `where` names the field."""
 
     def __init__(self, reason: str, where: str = "") -> None:
         if reason not in REASONS:
@@ -35,3 +35,5 @@ class Refused(Exception):
         super().__init__(f"{where}: {REASONS[reason]}" if where else REASONS[reason])
         self.reason = reason
         self.where = where
+        # Mode 3, after the group signature: outside, all of these are one and the same error.
+        self.inner = False

@@ -1,6 +1,7 @@
 """Section 3: key-prefixed Schnorr signatures with the challenge over the commitment."""
 
 from .curves import Point
+from .refusal import Refused
 from .suites import Suite, sc, u8, u16
 
 
@@ -31,12 +32,20 @@ def sign(suite: Suite, d: int, label: str, ctx: bytes, msg: bytes, rand: bytes) 
             return e + sc(s)
 
 
-def verify(suite: Suite, public: bytes, label: str, ctx: bytes, msg: bytes, sig: bytes) -> bool:
+def check(suite: Suite, public: bytes, label: str, ctx: bytes, msg: bytes, sig: bytes, where: str = "") -> None:
+    """Refused unless sig, 64 bytes, is the holder's of `public`."""
     if len(sig) != 64:
-        return False
-    e, s = sig[:32], int.from_bytes(sig[32:], "big")
-    if not 0 < s < suite.curve.q:
-        return False
-    point = suite.curve.decode(public)
+        raise Refused("length", where)
+    e, s = sig[:32], suite.scalar(sig[32:], where)
+    point = suite.point(public, where)
     commitment = suite.curve.add(suite.base(s), suite.curve.multiply(int.from_bytes(e, "big"), point))
-    return commitment is not None and _challenge(suite, commitment, public, label, ctx, msg) == e
+    if commitment is None or _challenge(suite, commitment, public, label, ctx, msg) != e:
+        raise Refused("signature", where)
+
+
+def verify(suite: Suite, public: bytes, label: str, ctx: bytes, msg: bytes, sig: bytes) -> bool:
+    try:
+        check(suite, public, label, ctx, msg, sig)
+    except Refused:
+        return False
+    return True
