@@ -31,7 +31,7 @@ _CONTROL = 8192  # bytes of the largest message under microseal/ that is read wh
 _OVERHEAD = 512  # bytes of an envelope and a topic beyond the message
 
 
-class _Link(Transport):
+class _Channel(Transport):
     """A connection that hands everything to its client."""
 
     def __init__(self, client, client_id, settings):
@@ -102,7 +102,7 @@ class MQTTClient:
         settings.update(server=server, port=port, keepalive=keepalive, ssl=ssl, ssl_params=ssl_params)
         settings.setdefault("max_packet", _CONTROL)
         self._anonymous_settings = dict(settings, user=anonymous_user, password=anonymous_password)
-        self._link = _Link(
+        self._main = _Channel(
             self, check_client_id(client_id, self.member.id), dict(settings, user=user, password=password)
         )
         self._anonymous = None
@@ -145,13 +145,13 @@ class MQTTClient:
 
     def disconnect(self):
         """Says good-bye on every connection: no will is published."""
-        self._link.disconnect()
+        self._main.disconnect()
         if self._anonymous is not None:
             self._anonymous.disconnect()
             self._anonymous = None
 
     def ping(self):
-        self._link.ping()
+        self._main.ping()
 
     def publish(self, topic, msg, retain=False, qos=0, mode=None):
         """Seals and publishes. mode: at least this one, where the group's own may be lower.
@@ -164,7 +164,7 @@ class MQTTClient:
             raise ValueError("the will's topic is for the will alone")
         mode = self.member.mode_of(topic, mode)
         envelope = self.member.seal(topic, msg, retain, mode)
-        self._link_of(mode).publish(topic, envelope, retain, qos)
+        self._channel_of(mode).publish(topic, envelope, retain, qos)
         if retain:
             if topic not in self._states and len(self._states) >= STATES:
                 self._states.popitem()
@@ -182,8 +182,8 @@ class MQTTClient:
     def check_msg(self):
         """Handles what has arrived, without waiting, and does what is due; to be called at least every few seconds."""
         op = None
-        for link in self._links():
-            op = link.check_msg() or op
+        for channel in self._channels():
+            op = channel.check_msg() or op
         self._serve()
         return op
 
@@ -207,18 +207,18 @@ class MQTTClient:
 
     # Connections
 
-    def _links(self):
-        return (self._link,) if self._anonymous is None else (self._link, self._anonymous)
+    def _channels(self):
+        return (self._main,) if self._anonymous is None else (self._main, self._anonymous)
 
-    def _link_of(self, mode):
+    def _channel_of(self, mode):
         if mode != ANONYMOUS:
-            return self._link
+            return self._main
         if self._anonymous is None:
             # No more than a random name: nothing that the broker sees on this connection says whose it is.
-            link = _Link(self, self.member.random_name(), self._anonymous_settings)
-            link.max_packet = self._link.max_packet
-            link.connect()
-            self._anonymous = link
+            channel = _Channel(self, self.member.random_name(), self._anonymous_settings)
+            channel.max_packet = self._main.max_packet
+            channel.connect()
+            self._anonymous = channel
         return self._anonymous
 
     def _open(self, clean_session, seconds):
@@ -229,21 +229,21 @@ class MQTTClient:
                 if self.member.mode_of(topic) == ANONYMOUS:
                     raise Refused(errors.MODE)
                 # As if retained: only a state topic takes what may be as old as the connection.
-                self._link.set_last_will(topic, self.member.seal(topic, message, True), retain, qos)
+                self._main.set_last_will(topic, self.member.seal(topic, message, True), retain, qos)
                 self._will_switches = self.member.switches
             except Refused as refusal:
                 if refusal.reason != errors.TOPIC:  # the group's keys may still be on their way
                     raise
-        self._link.subscribed.clear()
-        return self._link.connect(clean_session, seconds)
+        self._main.subscribed.clear()
+        return self._main.connect(clean_session, seconds)
 
     def _poll(self, ms):
         """Until there is something to read, or ms have passed."""
         poller = select.poll()
-        for link in self._links():
-            if link.sock is None:
+        for channel in self._channels():
+            if channel.sock is None:
                 return sleep(0.05)
-            poller.register(link.sock, select.POLLIN)
+            poller.register(channel.sock, select.POLLIN)
         poller.poll(ms)
 
     def _wait_for(self, ready, seconds):
@@ -261,8 +261,8 @@ class MQTTClient:
         """Takes what is retained for this device: a round trip for its subscriptions, and one for each step that follows from them."""
         for _ in range(3):
             self._serve()
-            self._link.ping()
-            while self._link.wait_msg() is not None:
+            self._main.ping()
+            while self._main.wait_msg() is not None:
                 self._serve()
         self._serve()
 
@@ -279,9 +279,9 @@ class MQTTClient:
                 self.member.tick()
                 again = self._subscribe_all()
                 for topic in self.member.take_refetch():
-                    self._link.subscribe(topic, 1)
+                    self._main.subscribe(topic, 1)
                 for topic, payload in self.member.take_outgoing():
-                    self._link.publish(topic, payload, False, 1)
+                    self._main.publish(topic, payload, False, 1)
                     again = True
                 for message in self.member.take_arrived():
                     self._hand_over(message)
@@ -294,15 +294,15 @@ class MQTTClient:
 
     def _subscribe_all(self):
         """Subscribes and unsubscribes what is to be; True if anything changed."""
-        if self._link.sock is None:
+        if self._main.sock is None:
             return False
         anonymous = self._anonymous_filters()
         control = dict.fromkeys(self.member.filters(), 1)
         plain = {f: qos for f, qos in self._wanted.items() if f not in anonymous or self._also_plain(f)}
         control.update(plain)
-        changed = _subscribe(self._link, control)
+        changed = _subscribe(self._main, control)
         if anonymous:
-            changed |= _subscribe(self._link_of(ANONYMOUS), anonymous)
+            changed |= _subscribe(self._channel_of(ANONYMOUS), anonymous)
         return changed
 
     def _groups(self):
@@ -333,15 +333,15 @@ class MQTTClient:
         """Messages may be larger now; states and the will of the old epoch open for nobody who comes from now on (section 6)."""
         for group in self._groups():
             need = group.current.info.policy.max_size + _OVERHEAD
-            for link in self._links():
-                link.max_packet = max(link.max_packet, need)
+            for channel in self._channels():
+                channel.max_packet = max(channel.max_packet, need)
         for topic, (message, qos, mode) in list(self._states.items()):
             try:
                 self.publish(topic, message, True, qos, mode)
             except Refused:
                 del self._states[topic]  # not ours to say any more
         if self._will and self._will_switches is not None:
-            self._link.disconnect()
+            self._main.disconnect()
             self._open(True, 10)
 
     # What arrives
@@ -350,13 +350,13 @@ class MQTTClient:
         reader = self.member.reader(topic) if topic.startswith(OWN) else None
         return _Sink(reader) if reader is not None else None
 
-    def _received(self, link, topic, payload):
+    def _received(self, channel, topic, payload):
         try:
             if isinstance(payload, _Sink):
                 payload.close()
             elif topic.startswith(OWN):
                 self.member.control(topic, bytes(payload))
-            elif self._is_for(link, topic):
+            elif self._is_for(channel, topic):
                 message = self.member.open(topic, payload)
                 if message is not None:
                     self._hand_over(message)
@@ -366,12 +366,12 @@ class MQTTClient:
             self._refuse(topic, errors.TIME)
         self._serve()
 
-    def _is_for(self, link, topic):
+    def _is_for(self, channel, topic):
         """A filter may reach into groups of both kinds; each of them is heard on its own connection."""
         if self._anonymous is None or not self.member.enrolled:
             return True
         group, _ = self.member.find(topic)
-        return (group.current.info.policy.mode == ANONYMOUS) == (link is self._anonymous)
+        return (group.current.info.policy.mode == ANONYMOUS) == (channel is self._anonymous)
 
     def _hand_over(self, message):
         if self._callback:
@@ -391,16 +391,16 @@ def _bytes(value):
     return value.encode() if isinstance(value, str) else value
 
 
-def _subscribe(link, wanted):
-    """Makes the link's subscriptions those of `wanted` (filter -> QoS); True if that changed any."""
+def _subscribe(channel, wanted):
+    """Makes the channel's subscriptions those of `wanted` (filter -> QoS); True if that changed any."""
     changed = False
-    for pattern in [pattern for pattern in link.subscribed if pattern not in wanted]:
-        link.unsubscribe(pattern)
-        link.subscribed.discard(pattern)
+    for pattern in [pattern for pattern in channel.subscribed if pattern not in wanted]:
+        channel.unsubscribe(pattern)
+        channel.subscribed.discard(pattern)
         changed = True
     for pattern, qos in wanted.items():
-        if pattern not in link.subscribed:
-            link.subscribe(pattern, qos)
-            link.subscribed.add(pattern)
+        if pattern not in channel.subscribed:
+            channel.subscribe(pattern, qos)
+            channel.subscribed.add(pattern)
             changed = True
     return changed

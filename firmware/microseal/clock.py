@@ -4,6 +4,7 @@ import time
 
 from . import errors
 from .errors import Refused
+from .ticks import ticks_diff, ticks_ms
 from .wire import Reader, u32
 
 ANSWER_MS = 5000  # an answer is taken within this time of asking
@@ -32,14 +33,14 @@ class TickClock:
 
     def __init__(self):
         self._seconds = None
-        self._last = time.ticks_ms()
+        self._last = ticks_ms()
         self._rest = 0  # ms not yet counted as a second
         self._uptime = 0  # ms
 
     def ticks_ms(self):
         """Milliseconds since the start; does not wrap."""
-        tick = time.ticks_ms()
-        passed = time.ticks_diff(tick, self._last)
+        tick = ticks_ms()
+        passed = ticks_diff(tick, self._last)
         self._last = tick
         self._uptime += passed
         self._rest += passed

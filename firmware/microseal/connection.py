@@ -10,7 +10,8 @@ from errno import ECONNREFUSED, ENOTCONN
 from umqtt.simple import MQTTClient, MQTTException
 
 from . import mqtt
-from .link import Link, sleep_ms, ticks_add, ticks_diff, ticks_ms
+from .link import Link
+from .ticks import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 
 class Connection(MQTTClient):

@@ -9,11 +9,16 @@ AHEAD = 120  # s that a sender's clock may be ahead
 
 
 class MissingCertificate(Exception):
-    """The sender is on the roster, but its certificate is not at hand: fetch it, then open the message again."""
+    """The sender is on the roster, but its certificate is not at hand: fetch it, then open the message again.
 
-    def __init__(self, kid):
+    anonymous: the message is of mode 3. To fetch this one certificate would tell the broker who sent it: fetch the whole roster's.
+    """
+
+    def __init__(self, kid, group, anonymous):
         super().__init__("certificate not at hand")
         self.kid = kid
+        self.group = group
+        self.anonymous = anonymous
 
 
 class UnknownEpoch(Refused):
@@ -22,14 +27,6 @@ class UnknownEpoch(Refused):
     def __init__(self, gid):
         super().__init__(errors.EPOCH)
         self.gid = gid
-
-
-class MissingRoster(Refused):
-    """A mode 3 message whose sender's certificate is not at hand: to ask for that one would tell the broker who sent it."""
-
-    def __init__(self, group):
-        super().__init__(errors.INNER)
-        self.group = group
 
 
 class Message:
@@ -96,7 +93,7 @@ class Inbox:
         kid, t, nonce, replay = envelope.kid, envelope.t, envelope.nonce, self._replay
         sender = self._find_sender(group, epoch, envelope.direction, kid, now)
         if sender is None:
-            raise MissingCertificate(kid)
+            raise MissingCertificate(kid, group, False)
         stale = late
         if not stale:
             try:
@@ -122,17 +119,10 @@ class Inbox:
                 raise Refused(errors.SIZE)
             sender = self._find_sender(group, epoch, envelope.direction, kid, now)
             if sender is None:
-                lacking.append(kid)
-                raise Refused(errors.UNKNOWN)
+                raise MissingCertificate(kid, group, True)
             return sender.public
 
-        lacking = []
-        try:
-            kid, payload = envelope.open_anonymous(epoch, topic, find)
-        except Refused:
-            if lacking:
-                raise MissingRoster(group)
-            raise
+        kid, payload = envelope.open_anonymous(epoch, topic, find)
         try:
             if not late:
                 replay.check_anonymous(envelope.ephemeral, kid, now)

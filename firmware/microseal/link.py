@@ -8,22 +8,7 @@ are such streams.
 import select
 from errno import ECONNRESET, ENOTCONN, ETIMEDOUT
 
-try:
-    from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
-except ImportError:  # CPython
-    from time import monotonic, sleep
-
-    def ticks_ms():
-        return int(monotonic() * 1000)
-
-    def ticks_add(ticks, ms):
-        return ticks + ms
-
-    def ticks_diff(ticks, since):
-        return ticks - since
-
-    def sleep_ms(ms):
-        sleep(ms / 1000)
+from .ticks import ticks_add, ticks_diff, ticks_ms
 
 
 class Link:

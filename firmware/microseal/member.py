@@ -23,7 +23,7 @@ from .fetching import Fetching
 from .group import PUBLISHER, SUBSCRIBER
 from .groups import Groups
 from .identity import Signer
-from .inbox import Inbox, MissingCertificate, MissingRoster, UnknownEpoch
+from .inbox import Inbox, MissingCertificate, UnknownEpoch
 from .policy import QUERY, STATE
 from .provisioning import count_boot, load_authority, save_signer
 from .replay import Replay
@@ -347,12 +347,12 @@ class Member:
         try:
             return self._inbox.open(topic, raw, now)
         except MissingCertificate as missing:
-            self._fetching.want(missing.kid, ticks)
+            if missing.anonymous:
+                self._fetch_all(missing.group)
+            else:
+                self._fetching.want(missing.kid, ticks)
             self._fetching.hold(missing.kid, topic, raw)
             return None
-        except MissingRoster as missing:
-            self._fetch_all(missing.group)
-            raise
         except UnknownEpoch as unknown:
             last = self._info_asked.get(unknown.gid)
             if last is None or ticks - last >= _FETCH:

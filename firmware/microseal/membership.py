@@ -5,7 +5,7 @@ from .epoch import Epoch, receiver_role
 from .errors import Refused
 from .group import PUBLISHER, SUBSCRIBER, Info, open_key_packet, open_rekey
 from .policy import QUERY
-from .roster import RosterReader
+from .roster import RosterReader, roster_hash
 from .store import pack, unpack
 
 OVERLAP = 120  # s for which the epoch before is accepted
@@ -51,6 +51,10 @@ class Membership:
         self.pending = info
         self._rosters = {}
         self._keys = {}
+        empty = roster_hash(info.suite, b"")
+        for role in _ROLES:
+            if info.rosters[role] == empty:  # an empty roster cannot arrive: retained, it is no message at all
+                self._rosters[role] = self._new_reader(role)
         self.trouble = None
         return True
 
@@ -58,6 +62,9 @@ class Membership:
         """A RosterReader for the pending info's roster of `role`; None when there is nothing to read it for."""
         if self.pending is None or role in self._rosters:
             return None
+        return self._new_reader(role)
+
+    def _new_reader(self, role):
         return RosterReader(self._me.suite, self.pending.rosters[role], self._me.cert.hash, self._limit)
 
     def offer_roster(self, info, role, reader):

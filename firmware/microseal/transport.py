@@ -16,7 +16,7 @@ from umqtt.simple import MQTTException
 
 from . import mqtt
 from .connection import Connection
-from .link import ticks_diff, ticks_ms
+from .ticks import ticks_diff, ticks_ms
 
 BACKLOG = 8  # messages that may come in while a callback waits for an acknowledgement
 PROBE = 60  # s of silence after which wait_msg asks whether the broker is still there, where keepalive is 0
