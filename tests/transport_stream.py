@@ -12,7 +12,7 @@ if sys.implementation.name == "cpython":
 from umqtt.simple import MQTTClient, MQTTException
 
 from microseal import mqtt
-from microseal.link import sleep_ms, ticks_diff, ticks_ms
+from microseal.connection import sleep_ms, ticks_diff, ticks_ms
 from microseal.transport import BACKLOG, Transport
 
 # The cases have these from here, where the order of the imports is right on CPython too.
