@@ -103,7 +103,7 @@ class Inbox:
                     raise
                 stale = True
         if kind & STATE:
-            replay.check_state(kid, topic, t)
+            replay.check_state(kid, topic, t, stale)
         payload = envelope.open(epoch, topic, sender.public)
         if not stale:
             replay.accept(kid, t, nonce)
@@ -127,11 +127,13 @@ class Inbox:
             if not late:
                 replay.check_anonymous(envelope.ephemeral, kid, now)
             if kind & STATE:
-                replay.check_state(kid, topic, envelope.t)
+                replay.check_state(kid, topic, envelope.t, late)
         except Refused:
             raise Refused(errors.INNER)
         if not late:
-            replay.accept_anonymous(envelope.ephemeral, kid, envelope.t + policy.max_age)
+            # Without a max_age a message never grows too old: it is remembered for as long as its epoch may be used.
+            until = envelope.t + policy.max_age if policy.max_age else epoch.info.not_after
+            replay.accept_anonymous(envelope.ephemeral, kid, until)
         if kind & STATE:
             replay.accept_state(kid, topic, envelope.t)
         return Message(topic, payload, group.gid, self._senders.get(kid, now).id, kid, envelope, late)

@@ -173,6 +173,8 @@ class Member:
         if mode > ANONYMOUS:
             raise Refused(errors.MODE)
         if mode == ANONYMOUS:
+            if not policy.max_age:  # section 5: receivers would have to remember every message for the whole epoch
+                raise Refused(errors.POLICY)
             return seal(epoch, self.me, direction, mode, topic, now - now % 30, message, None, self._entropy)
         if now <= self._boot_time(now):
             raise NotReady("the second of the start is not over yet")

@@ -78,13 +78,13 @@ class Replay:
     def accept_anonymous(self, ephemeral, kid, until):
         self._anonymous[ephemeral + kid] = until
 
-    def check_state(self, kid, topic, t):
-        """Rule 3: a state may be delivered again, but never one that is older than what was delivered."""
+    def check_state(self, kid, topic, t, stale):
+        """Rule 3: a state may be delivered again, marked stale, but not if it is older than what was delivered."""
         newest = self._states.get((kid, topic))
         if newest is None:
             if len(self._states) >= self._limit:
                 raise Refused(errors.ROOM)
-        elif t < newest:
+        elif stale and t < newest:
             raise Refused(errors.STALE)
 
     def accept_state(self, kid, topic, t):
