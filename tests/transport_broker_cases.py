@@ -14,7 +14,7 @@ class Client(Transport):
     """log: (topic, payload, retain) as they came; those on topics that end in /big as (topic, size and hash, retain)."""
 
     def __init__(self, name="", **settings):
-        settings.setdefault("timeout", 5)
+        settings.setdefault("timeout", 20)
         super().__init__(NAME + name, "127.0.0.1", PORT, **settings)
         self.log = []
 
@@ -187,7 +187,7 @@ def case_qos_2():
 
 def case_restart():
     """Goes on through the end of the broker and its start, with nothing sent twice without DUP and nothing lost."""
-    client = Client(backoff=0.1, backoff_max=1, attempts=100, timeout=2)
+    client = Client(backoff=0.1, backoff_max=1, attempts=100, timeout=20)
     client.connect()
     client.subscribe(topic("n"))
     for i in range(100000):
@@ -199,12 +199,13 @@ def case_restart():
         if client.links > 1 and len(client.log) and int(client.log[-1][1]) > i - 5:
             break
     numbers = [int(payload) for _, payload, _ in client.log]
-    assert client.links == 2 and sorted(numbers) == numbers and len(set(numbers)) >= len(numbers) - 1
+    assert client.links == 2, client.links
+    assert sorted(numbers) == numbers and len(set(numbers)) >= len(numbers) - 1, numbers
 
 
 def case_wait_through_restart():
     """A subscriber that only waits."""
-    client = Client(backoff=0.1, backoff_max=0.5, attempts=100, timeout=1)
+    client = Client(backoff=0.1, backoff_max=0.5, attempts=100, timeout=20)
     client.connect()
     client.subscribe(sys.argv[3])
     print("ready")
@@ -231,7 +232,7 @@ def case_frozen():
         assert sys.stdin.readline() == "frozen\n"
         start = ticks_ms()
         assert raises(OSError, call).args[0] in (110, 11)
-        assert ticks_diff(ticks_ms(), start) < 3000 and client.sock is None
+        assert ticks_diff(ticks_ms(), start) < 10000 and client.sock is None
         print("survived")
         assert sys.stdin.readline() == "thawed\n"
 
@@ -296,7 +297,7 @@ def case_tls():
         {"ssl": context(read(sys.argv[3]))},
         {"ssl": True, "ssl_params": {"server_hostname": "localhost"}},
     ):
-        client = Named(timeout=5, keepalive=1, **settings)
+        client = Named(timeout=20, keepalive=1, **settings)
         client.connect()
         client.subscribe(topic("#"), 1)
         payload = bytes(range(250)) * 400
@@ -321,7 +322,7 @@ def case_tls_that_never_answers():
     client = Client(ssl=True, timeout=0.5)
     start = ticks_ms()
     raises(OSError, client.connect)
-    assert ticks_diff(ticks_ms(), start) < 5000 and client.sock is None
+    assert ticks_diff(ticks_ms(), start) < 10000 and client.sock is None
 
 
 globals()["case_" + sys.argv[2]]()

@@ -113,10 +113,10 @@ def test_connack_malformed():
 
 def test_connack_missing():
     for answer in (b"", b"\x20", b"\x20\x02\0"):
-        client = Client(Stream(answer))
+        client = Client(Stream(answer), timeout=0.05)
         start = ticks_ms()
         assert errno_of(raises(OSError, client.connect)) == ETIMEDOUT
-        assert ticks_diff(ticks_ms(), start) < 1000
+        assert ticks_diff(ticks_ms(), start) < 5000
         assert client.opened[0].closed
         client = Client(Stream(answer, ends=True))
         assert errno_of(raises(OSError, client.connect)) == ECONNRESET
@@ -127,7 +127,7 @@ def test_connect_has_a_timeout_of_its_own():
     client = Client(Stream(), timeout=60)
     start = ticks_ms()
     assert errno_of(raises(OSError, client.connect, timeout=0.02)) == ETIMEDOUT
-    assert ticks_diff(ticks_ms(), start) < 1000
+    assert ticks_diff(ticks_ms(), start) < 5000
 
 
 def test_not_connected():
@@ -206,21 +206,21 @@ def test_publish_qos_1_waits_for_its_own_acknowledgement():
     client, stream = connected(puback(7) + b"\xd0\0" + suback(1, 0) + b"\xb0\x02\0\x01" + puback(1))
     client.publish("t", "m", qos=1)
     assert not stream.inbound
-    client, stream = connected(puback(2), attempts=0)
+    client, stream = connected(puback(2), attempts=0, timeout=0.05)
     assert errno_of(raises(OSError, client.publish, "t", "m", qos=1)) == ETIMEDOUT
 
 
 def test_publish_qos_1_gives_up():
-    client, stream = connected(attempts=0)
+    client, stream = connected(attempts=0, timeout=0.05)
     start = ticks_ms()
     assert errno_of(raises(OSError, client.publish, "t", "m", qos=1)) == ETIMEDOUT
-    assert ticks_diff(ticks_ms(), start) < 1000
+    assert ticks_diff(ticks_ms(), start) < 5000
     assert stream.closed and client.sock is None
 
 
 def test_publish_gives_up_when_nothing_is_taken():
     for qos in (0, 1):
-        client, stream = connected(attempts=0)
+        client, stream = connected(attempts=0, timeout=0.05)
         stream.stuck = True
         assert errno_of(raises(OSError, client.publish, "t", "m", qos=qos)) == ETIMEDOUT
         assert stream.closed
@@ -299,7 +299,7 @@ def test_subscribe_answered_nonsense():
 
 
 def test_subscribe_gives_up():
-    client, stream = connected(attempts=0)
+    client, stream = connected(attempts=0, timeout=0.05)
     assert errno_of(raises(OSError, client.subscribe, "a")) == ETIMEDOUT
     assert stream.closed
 
@@ -366,7 +366,7 @@ def test_check_msg_takes_one_packet_and_does_not_wait():
     assert client.check_msg() == 0x30 and len(client.log) == 2
     assert client.check_msg() is None and not stream.inbound
     assert client.check_msg() is None
-    assert ticks_diff(ticks_ms(), start) < 1000
+    assert ticks_diff(ticks_ms(), start) < 5000
 
 
 def test_an_error_of_the_callback_comes_out_and_the_stream_stays_in_step():
@@ -598,12 +598,12 @@ def test_a_broker_that_sends_a_byte_now_and_then():
     stream = Stream(CONNACK)
     client = Client(stream, timeout=0.06, attempts=0)
     client.connect()
-    stream.inbound = bytearray(message(b"t", bytes(60)))
+    stream.inbound = bytearray(message(b"t", bytes(300)))
     stream.step = 1
     stream.trickle = 20
     start = ticks_ms()
     assert errno_of(raises(OSError, client.wait_msg)) == ETIMEDOUT
-    assert ticks_diff(ticks_ms(), start) < 800 and stream.closed
+    assert ticks_diff(ticks_ms(), start) < 3000 and stream.closed
 
 
 def xorshift(seed):
@@ -735,8 +735,8 @@ def test_waiting_inside_a_callback():
 
 def test_the_time_of_callbacks_is_not_the_brokers():
     inbound = b"".join(message(b"s", b"") for _ in range(4)) + puback(1)
-    client, stream = connected(inbound, timeout=0.05, attempts=0)
-    client.then = lambda *_: sleep_ms(30)
+    client, stream = connected(inbound, timeout=0.3, attempts=0)
+    client.then = lambda *_: sleep_ms(150)
     client.publish("t", "m", qos=1)
     assert len(client.log) == 4
 
@@ -754,7 +754,7 @@ def test_a_flood_of_messages_does_not_hold_up_a_publish_for_ever():
     client.received = lambda *_: None
     start = ticks_ms()
     assert errno_of(raises(OSError, client.publish, "t", "m", qos=1)) == ETIMEDOUT
-    assert ticks_diff(ticks_ms(), start) < 5000
+    assert ticks_diff(ticks_ms(), start) < 10000
 
 
 # Losing the connection
@@ -763,7 +763,7 @@ def test_a_flood_of_messages_does_not_hold_up_a_publish_for_ever():
 def test_publish_again_with_dup_on_a_new_connection():
     for lost in (Stream(CONNACK, ends=True), Stream(CONNACK)):
         again = Stream(CONNACK + puback(1))
-        client = Client(lost, again)
+        client = Client(lost, again, timeout=0.2)
         client.connect()
         client.publish("t", "m", qos=1)
         assert lost.closed and lost.sent[-8:] == b"\x32\x06\0\x01t\0\x01m"
@@ -772,7 +772,7 @@ def test_publish_again_with_dup_on_a_new_connection():
 
 
 def test_publish_qos_0_again_on_a_new_connection():
-    client, stream = connected(more=[OSError(ECONNREFUSED), Stream(CONNACK)])
+    client, stream = connected(more=[OSError(ECONNREFUSED), Stream(CONNACK)], timeout=0.1)
     stream.stuck = True
     client.publish("t", "m")
     assert client.opened[1].writes[1:] == [b"\x30\x04\0\x01tm"]
@@ -836,7 +836,7 @@ def test_no_new_connection_where_none_is_wanted():
 
 
 def test_disconnect_of_a_broken_connection():
-    client, stream = connected()
+    client, stream = connected(timeout=0.05)
     stream.stuck = True
     client.disconnect()
     assert stream.closed
@@ -869,33 +869,33 @@ def test_backoff_doubles_up_to_its_limit_with_jitter():
         raises(OSError, client.reconnect)
         for i, ms in enumerate(client.pauses):
             span = min(1000 << i, 20000)
-            assert span // 2 - 100 <= ms <= span
+            assert span // 2 - 400 <= ms <= span
         seen.add(client.pauses[6])
     assert len(seen) > 10
 
 
 def test_a_connection_that_does_not_last_lets_the_backoff_grow_and_one_that_does_resets_it():
-    client = Client(*[Stream(CONNACK) for _ in range(6)], backoff=0.01, backoff_max=0.08)
+    client = Client(*[Stream(CONNACK) for _ in range(6)], backoff=0.1, backoff_max=0.8)
     client.connect()
     for _ in range(4):
         client.reconnect()
-    assert client.pauses[3] > 30  # of 40 to 80 ms, less what the test took
-    sleep_ms(90)
+    assert client.pauses[3] > 200  # of 400 to 800 ms, less what the test took
+    sleep_ms(900)
     client.reconnect()
-    assert client.pauses[4] <= 10
+    assert client.pauses[4] <= 100
 
 
 def test_check_msg_does_not_sleep():
-    client, stream = connected(ends=True, attempts=2, backoff=0.05, more=[OSError(ECONNREFUSED), Stream(CONNACK)])
+    client, stream = connected(ends=True, attempts=2, backoff=0.4, more=[OSError(ECONNREFUSED), Stream(CONNACK)])
     start = ticks_ms()
     assert client.check_msg() is None and stream.closed
     calls = 0
     while client.sock is None:
         assert client.check_msg() is None
         calls += 1
-        sleep_ms(1)
-    assert calls > 10 and client.links == 2 and not client.pauses
-    assert ticks_diff(ticks_ms(), start) >= 25
+        sleep_ms(5)
+    assert calls > 3 and client.links == 2 and not client.pauses
+    assert ticks_diff(ticks_ms(), start) >= 200
 
 
 def test_check_msg_raises_after_the_last_attempt():
@@ -924,7 +924,7 @@ def test_ping_when_idle():
     client, stream = connected(keepalive=1, attempts=0, timeout=0.3)
     start = ticks_ms()
     assert errno_of(raises(OSError, client.wait_msg)) == ETIMEDOUT
-    assert 1000 <= ticks_diff(ticks_ms(), start) < 3000
+    assert 1000 <= ticks_diff(ticks_ms(), start) < 10000
     assert stream.writes == [b"\xc0\0"] and stream.closed
 
 
