@@ -62,17 +62,19 @@ class Anchor:
 
 
 class Signer:
-    """The authority's signer: a certificate with flags 1 and its public key Q_A."""
+    """The authority's signer: a certificate with flags 1 and its public key Q_A. proven: whether a signature by it was seen."""
 
     def __init__(self, anchor, raw, now=None):
         self.cert = anchor.check(Certificate(raw), SIGNER, now)
         self.suite = self.cert.suite
         self.public = anchor.public_key(self.cert)
+        self.proven = False
 
     def check(self, label, context, body, signature):
         """Refused(SIGNATURE) unless `signature` (64 bytes) over `body` is the signer's."""
         if not crypto.core.verify(self.suite, self.public, label, context, body, signature):
             raise Refused(errors.SIGNATURE)
+        self.proven = True
 
 
 class Identity:
@@ -115,17 +117,19 @@ class Request:
     def __init__(self, raw):
         read = Reader(raw)
         self.suite = read.uint(1)
-        self.id = read.name()
+        self.id = read.take(read.uint(1))
         self.commitment = read.point()  # R
         self.share_point = read.point()  # Gi
-        if self.suite not in crypto.core.SUITES:
-            raise Refused(errors.SUITE)
-        crypto.check_point(self.suite, self.commitment)
-        crypto.check_point(self.suite, self.share_point)
         self.raw = bytes(raw[: read.at])
         self.proof = bytes(raw[read.at :])
         if len(self.proof) not in (0, 32, 72):  # cable, claim, renewal
             raise Refused(errors.LENGTH)
+        # Only now: where the length is wrong, the fields are not what they seem.
+        if self.suite not in crypto.core.SUITES:
+            raise Refused(errors.SUITE)
+        check_name(self.id)
+        crypto.check_point(self.suite, self.commitment)
+        crypto.check_point(self.suite, self.share_point)
 
 
 def certificate_bytes(suite, flags, issuer, not_after, device, reconstruction, share_point):

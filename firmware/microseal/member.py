@@ -52,6 +52,7 @@ class Member:
         self._limits = senders, groups
         self._resync = resync
         self._anchor, self._signer = load_authority(store)
+        self._announced = None  # the Signer that is to replace it, once a signature shows that it is genuine
         self._entropy = count_boot(store, self._anchor.suite, source)
         self._outgoing = []
         self._arrived = []
@@ -270,7 +271,8 @@ class Member:
         ticks = self._clock.ticks_ms()
         if self._time_request is None:
             raise Refused(errors.UNKNOWN)
-        t = self._time_request.accept(self._signer, payload, ticks)
+        request = self._time_request
+        t = self._by_signer(lambda signer: request.accept(signer, payload, ticks))
         self._time_request = None
         self._time_retry.rest(self._resync, ticks)
         self._clock.set(t)
@@ -282,27 +284,40 @@ class Member:
         held = self._inbox.revoked
         if held is not None and payload == held.raw:
             return
-        revoked = Revoked(self._live_signer(), payload)
+        revoked = self._by_signer(lambda signer: Revoked(signer, payload))
         if held is not None and revoked.issued <= held.issued:
             raise Refused(errors.STALE)
         self._store.save("revoked", revoked.raw)
         self._inbox.revoked = revoked
 
     def _take_signer(self, payload):
+        """An implicit certificate proves nothing by itself: anybody can write one, with any not_after. So it waits for a signature."""
         if payload == self._signer.cert.raw:
             return
         signer = Signer(self._anchor, payload)
         if signer.cert.not_after <= self._signer.cert.not_after:
             raise Refused(errors.STALE)
-        save_signer(self._store, self._anchor, signer)
-        self._signer = signer
+        self._announced = signer
 
-    def _live_signer(self):
-        """The signer, unless its certificate has run out; without a clock nothing that it signed takes effect yet."""
+    def _by_signer(self, take):
+        """take(signer) with the signer in use, or else with the one announced, which replaces it once it has verified something."""
+        try:
+            return take(self._live(self._signer))
+        except Refused as refusal:
+            if self._announced is None or refusal.reason not in (errors.SIGNATURE, errors.EXPIRED):
+                raise
+        taken = take(self._live(self._announced))
+        if self._announced.proven:
+            save_signer(self._store, self._anchor, self._announced)
+            self._signer, self._announced = self._announced, None
+        return taken
+
+    def _live(self, signer):
+        """`signer`, unless its certificate has run out; without a clock nothing that it signed takes effect yet."""
         now = self._clock.now()
-        if now is not None and now > self._signer.cert.not_after:
+        if now is not None and now > signer.cert.not_after:
             raise Refused(errors.EXPIRED)
-        return self._signer
+        return signer
 
     def _take_certificate(self, kid, payload):
         if kid not in self._fetching.wanted:
@@ -314,7 +329,7 @@ class Member:
 
     def _take_group(self, group, level, payload):
         if level == b"info":
-            if group.offer_info(self._live_signer(), payload):
+            if self._by_signer(lambda signer: group.offer_info(signer, payload)):
                 self._try_switch(group)
         elif level in _ROLES:
             group.offer_rekey(_ROLES[level], payload)

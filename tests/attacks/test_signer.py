@@ -1,0 +1,59 @@
+"""The signer's certificate is replaced only by one that has shown, by a signature, that the authority issued it."""
+
+from __future__ import annotations
+
+import pytest
+
+from microseal.provisioning import load_authority
+from world import Device, World
+
+
+def _stored_signer(device: Device) -> bytes:
+    return load_authority(device.member._store)[1].cert.raw
+
+
+def test_a_newer_signer_takes_over_with_its_first_signature() -> None:
+    with World() as world:
+        pump, desk = world.enrol("pump"), world.enrol("desk", signed=True)
+        world.form("plant", [pump], [desk], topics=["plant/#"])
+        before = world.authority.signer.cert.raw
+        world.send([world.authority.replace_signer()])
+        world.settle()
+        after = world.authority.signer.cert.raw
+        assert _stored_signer(desk) == before
+        world.change("plant", [pump], [desk])
+        assert _stored_signer(desk) == _stored_signer(pump) == after
+        desk.restart()
+        world.settle()
+        world.change("plant", [pump], [desk])
+        pump.publish("plant/level", b"4.2")
+        world.settle()
+        assert [m.payload for m in desk.messages] == [b"4.2"]
+
+
+@pytest.mark.parametrize("what", ["time", "revoked"])
+def test_signed_time_and_the_revoked_list_prove_it_too(what: str) -> None:
+    with World() as world:
+        desk = world.enrol("desk", signed=True)
+        world.send([world.authority.replace_signer()])
+        world.settle()
+        if what == "time":
+            world.advance(3601)
+        else:
+            world.send([world.authority.revoke([bytes(8)])])
+        world.settle()
+        assert _stored_signer(desk) == world.authority.signer.cert.raw
+
+
+def test_what_is_held_already_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signer in use has run out, and the info that a device has comes again: nothing is verified, so nothing is replaced."""
+    with World() as world:
+        pump, desk = world.enrol("pump"), world.enrol("desk")
+        world.form("plant", [pump], [desk], topics=["plant/#"], lifetime=3 * 365 * 86400)
+        before = world.authority.signer.cert.raw
+        world.advance(366 * 86400)
+        world.send([world.authority.replace_signer()])
+        desk.restart()
+        world.settle()
+        assert desk.in_group("plant")
+        assert _stored_signer(desk) == before
