@@ -9,6 +9,7 @@ slot = "microseal" ‖ u8(version 1) ‖ u32(sequence) ‖ content ‖ SHA-256 o
 
 import hashlib
 import os
+from errno import ENOENT
 
 from .errors import StorageError
 from .wire import u32
@@ -26,11 +27,17 @@ class Store:
         return f"{self._directory}/{name}.{slot}" if self._directory != "/" else f"/{name}.{slot}"
 
     def _read(self, name, slot):
-        """(sequence, content) of a slot, None if there is none or it is not whole."""
+        """(sequence, content) of a slot, None if there is none or it is not whole.
+
+        A slot that is there and cannot be read is an error: the one before it is not to be taken for the newest.
+        """
+        path = self._path(name, slot)
         try:
-            with open(self._path(name, slot), "rb") as file:
+            with open(path, "rb") as file:
                 raw = file.read()
-        except OSError:
+        except OSError as error:
+            if error.errno != ENOENT:
+                raise StorageError(f"cannot read {path}: {error}")
             return None
         end = len(raw) - 32
         if end < len(_HEAD) + 4 or raw[: len(_HEAD)] != _HEAD or hashlib.sha256(raw[:end]).digest() != raw[end:]:
@@ -58,13 +65,21 @@ class Store:
         self._write(name, slot, newest[1] + 1 if newest else 0, content)
 
     def erase(self, name):
-        """Empties a record and overwrites both of its slots, as far as a flash file system overwrites."""
+        """Empties a record and overwrites both of its slots, as far as a flash file system overwrites.
+
+        Called again it finishes what a power cut left, and writes nothing when there is nothing left.
+        """
         newest = self._newest(name)
         if newest is None:
             return
-        first = "b" if newest[0] == "a" else "a"
-        self._write(name, first, newest[1] + 1, b"")
-        self._write(name, newest[0], newest[1] + 2, b"")
+        slot, sequence, content = newest
+        other = "b" if slot == "a" else "a"
+        if content:
+            self._write(name, other, sequence + 1, b"")
+            slot, sequence, other = other, sequence + 1, slot
+        rest = self._read(name, other)
+        if rest is None or rest[1]:
+            self._write(name, other, sequence + 1, b"")
 
     def _write(self, name, slot, sequence, content):
         body = _HEAD + u32(sequence) + content
@@ -75,10 +90,20 @@ class Store:
                 file.flush()
                 if hasattr(os, "fsync"):
                     os.fsync(file.fileno())
-            if hasattr(os, "sync"):
-                os.sync()
+            self._sync()
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error}")
+
+    def _sync(self):
+        """The name of a new file is on the disk only when its directory is."""
+        if hasattr(os, "fsync"):
+            directory = os.open(self._directory, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        elif hasattr(os, "sync"):
+            os.sync()
 
 
 def pack(fields):
