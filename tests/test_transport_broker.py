@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -267,3 +268,11 @@ def test_tls(devices: Devices, children: Children, tmp_path: Path, certificates:
 def test_tls_with_somebody_who_never_answers(devices: Devices) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         devices.start(server.getsockname()[1], "tls_that_never_answers").finish()
+
+
+def test_the_benchmark_reaches_its_goal(root: Path) -> None:
+    command = [sys.executable, root / "scripts/bench_transport.py", "--seconds", "1", "--sizes", "100", "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    rate = {row["client"]: row["per_second"] for row in json.loads(result.stdout)}
+    assert rate["microseal"] >= 2000 and rate["umqtt.simple"] < 100
