@@ -16,7 +16,7 @@ class Enrolment:
     def __init__(self, store, anchor, entropy):
         self._store = store
         self._anchor = anchor
-        self.id, claim, self._r, self._g, self.request = unpack(store.load("enrol"), 5)
+        self.id, claim, self._r, self._g, self.request = unpack(_load(store), 5)
         if not self.request:
             suite = anchor.suite
             self._r, self._g = entropy.scalar(), entropy.scalar()
@@ -39,8 +39,7 @@ def load_identity(store, anchor):
     if content is None:
         return None
     raw, private, public, box = unpack(content, 4)
-    if store.load("enrol"):
-        store.erase("enrol")  # the power went between the two writes of accept
+    store.erase("enrol")  # the power may have gone before accept was done with it
     return Identity(anchor, Certificate(raw), private, public), box
 
 
@@ -49,7 +48,11 @@ def stored_id(store):
     content = store.load("identity")
     if content is not None:
         return Certificate(unpack(content, 4)[0]).id
+    return unpack(_load(store), 5)[0]
+
+
+def _load(store):
     content = store.load("enrol")
     if content is None:
         raise StorageError("not provisioned: put the claim file of `microseal device add` here as claim.json")
-    return unpack(content, 5)[0]
+    return content

@@ -11,6 +11,7 @@ from .wire import Reader, check_name, long, short, u8, u32
 
 PUBLISHER = 1
 SUBSCRIBER = 2
+KEY_PACKET = 86  # bytes
 
 
 def info_body(suite, gid, epoch, issued, not_after, policy, blind_p, blind_s, q_p, q_s, roster_p, roster_s):

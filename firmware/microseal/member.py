@@ -20,7 +20,7 @@ from .envelope import ANONYMOUS, SIGNED, seal
 from .epoch import sender_role
 from .errors import NotReady, Refused
 from .fetching import Fetching
-from .group import PUBLISHER, SUBSCRIBER
+from .group import KEY_PACKET, PUBLISHER, SUBSCRIBER
 from .groups import Groups
 from .identity import Signer
 from .inbox import Inbox, MissingCertificate, UnknownEpoch
@@ -259,6 +259,8 @@ class Member:
         elif kind == b"cert" and len(levels) == 2:
             self._take_certificate(unhexkid(levels[1]), payload)
         elif kind == b"key" and len(levels) == 4 and levels[2] == hexkid(self.me.kid) and levels[3] in _ROLES:
+            if len(payload) != KEY_PACKET:  # before room is made for its group
+                raise Refused(errors.LENGTH)
             group = self.groups.get(check_name(levels[1]))
             group.offer_packet(_ROLES[levels[3]], payload)
             self._try_switch(group)

@@ -3,7 +3,7 @@
 from . import errors
 from .epoch import Epoch, receiver_role
 from .errors import Refused
-from .group import PUBLISHER, SUBSCRIBER, Info, open_key_packet, open_rekey
+from .group import KEY_PACKET, PUBLISHER, SUBSCRIBER, Info, open_key_packet, open_rekey
 from .policy import QUERY
 from .roster import RosterReader, roster_hash
 from .store import pack, unpack
@@ -74,7 +74,7 @@ class Membership:
 
     def offer_packet(self, role, raw):
         """Keeps a key packet until its info is there (86 bytes; what is no packet fails then)."""
-        if len(raw) != 86:
+        if len(raw) != KEY_PACKET:
             raise Refused(errors.LENGTH)
         if self.number is None or _epoch_of(raw) > self.number:
             self._packets[role] = bytes(raw)
@@ -110,6 +110,10 @@ class Membership:
             self.pending = None
             raise Refused(errors.EXPIRED)
         info, roles = self.pending, self._roles()
+        if not roles and self.number is None:
+            self.pending = None  # never a member: nothing to remember, or a broker could fill this device with other groups
+            self.trouble = errors.ROLE
+            return False
         for role in roles:
             if role not in self._keys:
                 packet = self._packets.get(role)
