@@ -13,7 +13,7 @@ import time
 import readings
 from microseal import MQTTClient, crypto
 from microseal.errors import NotReady, Refused
-from microseal.provisioning import install
+from microseal.provisioning import install, provisioned
 from microseal.store import Store
 
 STATE = "microseal-state"
@@ -27,19 +27,24 @@ def log(*text):
 
 
 def take_claim():
-    """Takes in the claim file, if there is one. It goes when all of it is stored, so a power cut here only means to begin again."""
+    """Takes in the claim file, if there is one. It goes when all of it is stored, so a power cut here only means to begin again.
+
+    What the file holds counts only until then: it may have been cut while it was overwritten.
+    """
     try:
-        with open(CLAIM) as file:
-            text = file.read()
+        with open(CLAIM, "rb") as file:
+            raw = file.read()
     except OSError:
         return
     try:
         os.mkdir(STATE)
     except OSError:
         pass  # it is there
-    install(Store(STATE), text)
-    with open(CLAIM, "w") as file:
-        file.write(" " * len(text))
+    store = Store(STATE)
+    if not provisioned(store):
+        install(store, raw.decode())
+    with open(CLAIM, "r+b") as file:
+        file.write(b" " * len(raw))
     os.remove(CLAIM)
     log("claim file taken in")
 

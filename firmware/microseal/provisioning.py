@@ -38,14 +38,17 @@ def install(store, text):
         suite, broker = document["suite"], document["broker"]
         device = check_name(document["id"].encode())
         public, signer, claim, seed = (_unhex(document[name]) for name in ("authority", "signer", "claim", "seed"))
-        if not isinstance(suite, int) or not isinstance(broker["host"], str) or not 0 < broker["port"] < 65536:
+        port = broker["port"]
+        if not isinstance(suite, int) or not isinstance(broker["host"], str):
             raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError):
+        if not isinstance(port, int) or not 0 < port < 65536:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError):  # the last: JSON nested too deep
         raise Refused(errors.CLAIM)
     if len(claim) != 32 or len(seed) != 32:
         raise Refused(errors.CLAIM)
     Signer(Anchor(suite, public), signer)
-    if store.load("identity") or store.load("enrol"):
+    if provisioned(store):
         return
     if not store.load("boot"):
         mixed = crypto.core.hkdf(suite, seed + os.urandom(32), b"", crypto.tag(b"seed", suite), 32)
@@ -55,9 +58,14 @@ def install(store, text):
     store.save("enrol", pack((device, claim, b"", b"", b"")))
 
 
+def provisioned(store):
+    """Whether a claim file was taken in, all of it."""
+    return bool(store.load("identity") or store.load("enrol"))
+
+
 def _unhex(text):
     """Bytes of an even number of hexadecimal digits; both interpreters' own functions take more than that."""
-    if len(text) % 2 or any(digit not in "0123456789abcdef" for digit in text):
+    if not isinstance(text, str) or len(text) % 2 or any(digit not in "0123456789abcdef" for digit in text):
         raise ValueError
     return bytes(int(text[i : i + 2], 16) for i in range(0, len(text), 2))
 
