@@ -532,8 +532,8 @@ NONSENSE = (
     b"\x00\x00",
     b"\x10\x00",
     CONNACK,
-    b"\x36\x07\0\x01t\0\x01xx",  # QoS 3
-    b"\x34\x06\0\x01t\0\x01x",  # QoS 2, never subscribed to
+    b"\x36\x0c\0\x01t\0\x01payload",  # QoS 3
+    b"\x34\x0c\0\x01t\0\x01payload",  # QoS 2, never subscribed to
     b"\x38\x04\0\x01tx",  # DUP with QoS 0
     b"\x30\x00",
     b"\x30\x01\0",
@@ -699,22 +699,45 @@ def test_messages_arrive_while_a_publish_waits():
     assert stream.writes[1:] == [puback(8)]
 
 
-def test_more_messages_during_a_callback_than_there_is_room_for():
-    flood = b"".join(message(b"f", bytes((i,)), qos=1, pid=i + 1) for i in range(BACKLOG + 5))
-    client, stream = connected(message(b"q", b"") + flood + puback(1))
+def flooded(payloads, **settings):
+    """A client whose callback for the first message waited while all these came; returns it with its stream."""
+    flood = b"".join(message(b"f", payload, qos=1, pid=i + 1) for i, payload in enumerate(payloads))
+    client, stream = connected(message(b"q", b"") + flood + puback(1), **settings)
 
     def then(topic, payload, retain):
         if topic == b"q":
             client.publish("t", "m", qos=1)
 
     client.then = then
-    client.wait_msg()
     while client.check_msg():
         pass
+    return client, stream
+
+
+def test_more_messages_during_a_callback_than_there_is_room_for():
+    client, stream = flooded([bytes((i,)) for i in range(BACKLOG + 5)])
     assert [payload for topic, payload, _ in client.log if topic == b"f"] == [bytes((i,)) for i in range(BACKLOG)]
     assert client.overrun == 5
     # Those that are lost are not acknowledged.
     assert stream.writes[1:] == [puback(i + 1) for i in range(BACKLOG)]
+
+
+def test_more_bytes_during_a_callback_than_there_is_room_for():
+    client, stream = flooded([bytes(90), bytes(90), bytes(21), bytes(20), b"x"], max_packet=100)
+    assert [len(payload) for topic, payload, _ in client.log if topic == b"f"] == [90, 90, 20]
+    assert client.overrun == 2 and stream.writes[1:] == [puback(1), puback(2), puback(4)]
+
+
+def test_a_large_message_during_a_callback_streams():
+    inbound = message(b"q", b"") + message(b"f", bytes(50)) + message(b"big", bytes(5000)) + puback(1)
+    client, stream = connected(inbound, max_packet=100)
+    sink = Sink()
+    with_sink(client, sink)
+    client.then = lambda topic, *_: client.publish("t", "m", qos=1) if topic == b"q" else None
+    client.wait_msg()
+    assert client.check_msg()
+    assert [topic for topic, _, _ in client.log] == [b"q", b"f", b"big"] and client.overrun == 0
+    assert sum(len(piece) for piece in sink.pieces) == 5000
 
 
 def test_waiting_inside_a_callback():

@@ -18,7 +18,7 @@ from . import mqtt
 from .connection import Connection
 from .ticks import ticks_diff, ticks_ms
 
-BACKLOG = 8  # messages that may come in while a callback waits for an acknowledgement
+BACKLOG = 32  # messages that may come in while a callback waits, of twice max_packet bytes together
 PROBE = 60  # s of silence after which wait_msg asks whether the broker is still there, where keepalive is 0
 
 
@@ -33,7 +33,7 @@ class Transport(Connection):
     sending (a PUBLISH that fits leaves in one write, a larger one in two) and one for receiving.
 
     links counts the connections made; oversized the messages lost because they were larger than max_packet; overrun
-    those lost because they came in while a callback was waiting, after BACKLOG others.
+    those lost because too many came in while a callback was waiting: more than BACKLOG, or than twice max_packet bytes.
 
     A subclass may take messages by on_publish and received, and replace _open for a link that is no socket. Messages
     are handed over one at a time: what comes in while a callback waits, when that callback has returned.
@@ -85,7 +85,7 @@ class Transport(Connection):
 
         None: into memory, as a bytearray, if within max_packet. An object with write(memoryview): there, in pieces of
         up to `buffer` bytes, valid during the call only. False: nowhere; it is skipped. A whole message then goes to
-        received; one that is cut off never does. Neither this nor write may use the client (RuntimeError); an error
+        received; one that is lost never does. Neither this nor write may use the client (RuntimeError); an error
         that they raise comes out of whatever was waiting, once the message has been read to its end.
         """
         return
@@ -381,18 +381,19 @@ class Transport(Connection):
         pid = self._read_pid() if qos else 0
         payload = error = None
         sink = False
-        if len(self._backlog) >= BACKLOG:
-            self.overrun += 1
-            pid = 0  # not acknowledged: where the broker keeps a session, it comes again on the next connection
-        elif topic is None:
+        if topic is None:
             self.oversized += 1
+        elif len(self._backlog) >= BACKLOG:
+            pid = self._overrun()
         else:
             try:
                 sink = self.on_publish(topic, left, retain)
                 if sink is None:
+                    sink = False
                     if length > self.max_packet:
                         self.oversized += 1
-                        sink = False
+                    elif self._backlog and self._held() + left > 2 * self.max_packet:
+                        pid = self._overrun()
                     else:
                         payload = bytearray(left)
             except Exception as e:
@@ -404,11 +405,19 @@ class Transport(Connection):
             error = self._read_into(sink, left) or error
         if error:
             return error
-        if sink is not False:
+        if payload is not None or sink is not False:
             self._backlog.append((topic, sink if payload is None else payload, retain, pid, self.links))
         elif pid:
             self._send_puback(pid)
         return None
+
+    def _held(self):
+        return sum(len(entry[1]) for entry in self._backlog if isinstance(entry[1], bytearray))
+
+    def _overrun(self):
+        """The packet id 0: no acknowledgement, so that it comes again on the next connection of a session that is kept."""
+        self.overrun += 1
+        return 0
 
     def _read_topic(self, size):
         """The topic as bytes, or None if it alone is larger than max_packet."""
