@@ -14,6 +14,7 @@ class SystemClock:
     """The clock of a host, which is set already."""
 
     signed = False
+    slack = 1  # s by which messages accepted before a restart may be dated after it
 
     def now(self):
         """Seconds since 1970."""
@@ -30,6 +31,7 @@ class TickClock:
     """Not set at first. now() must be called at least every 2²⁸ ms (three days), which an open connection does by far."""
 
     signed = True  # it is set by the authority's signed time, again and again
+    slack = 5  # s, as long as an answer to the question for the time may take
 
     def __init__(self):
         self._seconds = None

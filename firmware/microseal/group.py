@@ -50,7 +50,9 @@ class Info:
         read.end()
         if self.epoch == 0:
             raise Refused(errors.EPOCH)
+        self.usable_until = self.not_after  # a signer's word counts up to its own not_after
         if signer is not None:
+            self.usable_until = min(self.not_after, signer.cert.not_after)
             signer.check(b"group", b"", body, signature)
             for point in (self.blind_p, self.blind_s, q_p, q_s):
                 crypto.check_point(suite, point)

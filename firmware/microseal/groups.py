@@ -51,7 +51,8 @@ class Groups:
 
     def switch(self, group, now):
         """Lets `group` switch to its pending epoch if it can; True if it did. Stored before it takes effect."""
-        if not group.try_switch(now, lambda content: self._save(group.gid, content)):
+        others = sum(other.heard() for other in self.by_gid.values() if other is not group)
+        if not group.try_switch(now, self._senders - others, lambda content: self._save(group.gid, content)):
             return False
         self._cache.clear()
         return True
@@ -59,10 +60,10 @@ class Groups:
     def _save(self, gid, content):
         index = self._store.load("groups") or b""
         entry = bytes((len(gid),)) + gid
-        self._store.save(self._record(gid), content)
-        # Last, so that a name in the index always has its record.
+        # First, so that no record is forgotten; restore() passes over a name that has none yet.
         if entry not in list(_entries(index)):
             self._store.save("groups", index + entry)
+        self._store.save(self._record(gid), content)
 
     def find(self, topic):
         """(Membership, kind) of the one group whose filters match the topic (bytes); Refused(TOPIC) for none, two, or two kinds."""

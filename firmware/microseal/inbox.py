@@ -49,12 +49,16 @@ class Message:
 
 
 class Inbox:
-    """groups: has find(topic) -> (group, kind); senders: Senders; replay: Replay."""
+    """groups: has find(topic) -> (group, kind); senders: Senders; replay: Replay.
 
-    def __init__(self, groups, senders, replay):
+    accepting(t, now) is called when a message dated t has passed all checks, before it counts as seen.
+    """
+
+    def __init__(self, groups, senders, replay, accepting):
         self._groups = groups
         self._senders = senders
         self._replay = replay
+        self._accepting = accepting
         self.started = None  # when the receiver started, s since 1970; set before the first open()
         self.revoked = None  # a Revoked
 
@@ -105,6 +109,7 @@ class Inbox:
         if kind & STATE:
             replay.check_state(kid, topic, t, stale)
         payload = envelope.open(epoch, topic, sender.public)
+        self._accepting(t, now)
         if not stale:
             replay.accept(kid, t, nonce)
         if kind & STATE:
@@ -130,6 +135,7 @@ class Inbox:
                 replay.check_state(kid, topic, envelope.t, late)
         except Refused:
             raise Refused(errors.INNER)
+        self._accepting(envelope.t, now)
         if not late:
             # Without a max_age a message never grows too old: it is remembered for as long as its epoch may be used.
             until = envelope.t + policy.max_age if policy.max_age else epoch.info.not_after

@@ -23,7 +23,7 @@ from .fetching import Fetching
 from .group import KEY_PACKET, PUBLISHER, SUBSCRIBER
 from .groups import Groups
 from .identity import Signer
-from .inbox import Inbox, MissingCertificate, UnknownEpoch
+from .inbox import AHEAD, Inbox, MissingCertificate, UnknownEpoch
 from .policy import QUERY, STATE
 from .provisioning import count_boot, load_authority, save_signer
 from .replay import Replay
@@ -37,7 +37,7 @@ SENDERS = 64  # senders that a device has room for, over all of its groups
 GROUPS = 8
 _HELD = 4  # messages that wait for a certificate
 _RESYNC = 3600000  # ms between questions for the time
-_FETCH = 60000  # ms between two fetches of a group's info
+_FETCH = 60000  # ms between two fetches of what is retained for a group
 _ROSTERS = {b"p": PUBLISHER, b"s": SUBSCRIBER}  # the last level of a roster's topic
 _ROLES = {b"1": PUBLISHER, b"2": SUBSCRIBER}  # the last level of a key packet's and of a broadcast's
 _NEW_BOOT = 0xFFFFFFFF  # the counter at which a new boot value is drawn
@@ -61,6 +61,7 @@ class Member:
         self._send_retry = Retry(5000, 600000)
         self._started = None  # s since 1970, known once the clock is
         self._boot = None
+        self._early = None  # a revoked list that came before there was a clock
         self.me = None
         self._enrolment = None
         self._refetch = []
@@ -77,26 +78,31 @@ class Member:
         self.me = me
         self._box = box
         self._shared = False  # whether the authority is known to have the share
-        self._senders = Senders(self._anchor, senders)
+        self._senders = Senders(self._anchor, 2 * senders)  # in the overlap, those of two epochs
         self._replay = Replay(4 * senders)
         self._fetching = Fetching(senders, _HELD)
         self.groups = Groups(me, self._store, groups, senders)
         self.groups.restore()
         self._shared = bool(self.groups.by_gid)
-        self._info_asked = {}  # gid -> ticks of the last fetch of its info for an unknown epoch
-        self._inbox = Inbox(self.groups, self._senders, self._replay)
+        self._asked = {}  # gid -> ticks of the last fetch of what is retained for it
+        self._inbox = Inbox(self.groups, self._senders, self._replay, self._raise_floor)
         raw = self._store.load("revoked")
         if raw:
             self._inbox.revoked = Revoked(None, raw)
+        self._floor = int.from_bytes(self._store.load("floor") or b"", "big")
 
     # Readiness
 
     def _clock_known(self):
-        """Notes the moment of the start, as soon as there is a clock: rule 5 is measured from it."""
+        """Notes the moment of the start, as soon as there is a clock: rule 5 is measured from it.
+
+        Messages may be dated ahead of the clock. What was accepted before the start may so be dated after it: by as much as the
+        clock's slack at any time, and by more only up to the floor, which open() stores before it accepts such a message.
+        """
         if self._started is None:
             self._started = self._clock.now()
         if self._started is not None and self.me and self._inbox.started is None:
-            self._inbox.started = self._started
+            self._inbox.started = max(self._started + self._clock.slack, self._floor)
 
     @property
     def enrolled(self):
@@ -200,6 +206,11 @@ class Member:
         if self._clock.signed:
             self._ask_time(ticks)
         self._fetching.give_up(ticks)
+        for gid, group in self.groups.by_gid.items():
+            if group.pending is not None and self._is_due(gid, ticks):
+                # What is missing may have been lost, or have come in a forged form first.
+                self._refetch.append(OWN + b"key/+/" + hexkid(self.me.kid) + b"/+")
+                self._refetch.extend(OWN + b"group/" + gid + b"/" + level for level in _ROSTERS)
 
     def _ask_time(self, ticks):
         if self._time_retry.due(ticks):
@@ -279,10 +290,27 @@ class Member:
         self._time_retry.rest(self._resync, ticks)
         self._clock.set(t)
         self._clock_known()
+        refusal = None
+        if self._early is not None:
+            early, self._early = self._early, None
+            refusal = self._refusal_of(self._take_revoked, early)
         for group in self.groups.by_gid.values():
-            self._try_switch(group)
+            refusal = self._refusal_of(self._try_switch, group) or refusal
+        if refusal:
+            raise refusal
+
+    def _refusal_of(self, take, what):
+        """take(what); the Refused that it raised, so that one bad thing does not keep the others from being taken."""
+        try:
+            take(what)
+        except Refused as refusal:
+            return refusal
+        return None
 
     def _take_revoked(self, payload):
+        if self._clock.now() is None:
+            self._early = payload  # whether its signer's certificate has run out shows when there is a clock
+            return
         held = self._inbox.revoked
         if held is not None and payload == held.raw:
             return
@@ -343,20 +371,20 @@ class Member:
         now = self._clock.now()
         if now is None or not self.groups.switch(group, now):  # without a clock the overlap has no end
             return
-        self._shared = True
         self.switches += 1
         self._senders.retain(self.groups.hears)
         self._replay.retain(self.groups.hears)
-        if group.current is not None and group.current.info.policy.mode == ANONYMOUS:
-            self._fetch_all(group)
+        if group.current is not None:
+            self._shared = True
+            if group.current.info.policy.mode == ANONYMOUS:
+                self._fetch_roster(group)
 
-    def _fetch_all(self, group):
-        """Fetches the certificates of a whole roster, so that no fetch shows whose mode 3 message was received."""
-        now, ticks = self.now(), self._clock.ticks_ms()
+    def _fetch_roster(self, group):
+        """Fetches the certificates of a whole roster, those at hand too: which ones are asked for tells nothing of who has sent."""
+        ticks = self._clock.ticks_ms()
         for kids in group.current.senders.values():
             for at in range(0, len(kids), 8):
-                if self._senders.get(kids[at : at + 8], now) is None:
-                    self._fetching.want(kids[at : at + 8], ticks)
+                self._fetching.want(kids[at : at + 8], ticks)
 
     def open(self, topic, raw):
         """The Message in the envelope `raw` on `topic` (bytes); None if it waits for its sender's certificate; or Refused."""
@@ -364,20 +392,33 @@ class Member:
             raise NotReady("not enrolled yet: the authority has not answered")
         now, ticks = self.now(), self._clock.ticks_ms()
         try:
-            return self._inbox.open(topic, raw, now)
+            message = self._inbox.open(topic, raw, now)
         except MissingCertificate as missing:
             if missing.anonymous:
-                self._fetch_all(missing.group)
+                self._fetch_roster(missing.group)
             else:
                 self._fetching.want(missing.kid, ticks)
             self._fetching.hold(missing.kid, topic, raw)
             return None
         except UnknownEpoch as unknown:
-            last = self._info_asked.get(unknown.gid)
-            if last is None or ticks - last >= _FETCH:
-                self._info_asked[unknown.gid] = ticks
+            if self._is_due(unknown.gid, ticks):
                 self._refetch.append(_info_topic(unknown.gid))
             raise
+        return message
+
+    def _is_due(self, gid, ticks):
+        """Whether the last fetch for this group is a minute ago; counts as one if it is."""
+        last = self._asked.get(gid)
+        if last is not None and ticks - last < _FETCH:
+            return False
+        self._asked[gid] = ticks
+        return True
+
+    def _raise_floor(self, t, now):
+        """Called before a message dated t is accepted. A sender far ahead costs one write in two minutes, all others none."""
+        if t > now + self._clock.slack and t > self._floor:
+            self._store.save("floor", u32(now + AHEAD))
+            self._floor = now + AHEAD
 
     def take_arrived(self):
         """Messages that were held for a certificate and have passed every check since."""

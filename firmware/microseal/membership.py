@@ -102,16 +102,21 @@ class Membership:
             needs.append(SUBSCRIBER)
         return needs
 
-    def try_switch(self, now, store):
-        """Switches to the pending epoch if all of it is there; True if the epoch in force changed. store(content): one stored step."""
+    def try_switch(self, now, room, store):
+        """Switches to the pending epoch if all of it is there; True if the epoch in force changed.
+
+        room: senders that the other groups leave room for; store(content): writes what is to be in force, in one step.
+        """
         if self.pending is None or len(self._rosters) < 2:
             return False
-        if now > self.pending.not_after:
+        if now > self.pending.usable_until:
             self.pending = None
             raise Refused(errors.EXPIRED)
         info, roles = self.pending, self._roles()
         if not roles and self.number is None:
-            self.pending = None  # never a member: nothing to remember, or a broker could fill this device with other groups
+            self.pending = (
+                None  # never a member: nothing to remember, or a broker could fill this device with other groups
+            )
             self.trouble = errors.ROLE
             return False
         for role in roles:
@@ -122,10 +127,10 @@ class Membership:
                 del self._packets[role]  # opened once, whatever comes of it
                 self._keys[role] = open_key_packet(self._me, info, packet, role)
         needs = self._receives(roles)
-        for role in needs:
-            if self._rosters[role].kids is None:
-                self.trouble = errors.ROOM
-                raise Refused(errors.ROOM)
+        rosters = [self._rosters[role].kids for role in needs]
+        if None in rosters or sum(len(kids) for kids in rosters) > 8 * room:
+            self.trouble = errors.ROOM
+            raise Refused(errors.ROOM)
         senders = {role: bytes(self._rosters[role].kids) for role in needs}
         keys = {role: self._keys[role] for role in roles}
         store(_encode(info, keys, senders))
@@ -178,6 +183,10 @@ class Membership:
         epoch.check_sender(direction, kid)
         if epoch is not self.current:
             self.current.check_sender(direction, kid)
+
+    def heard(self):
+        """How many senders there are in the current epoch."""
+        return sum(len(kids) // 8 for kids in self.current.senders.values()) if self.current is not None else 0
 
     def hears(self, kid):
         """Whether kid is on a roster of a held epoch."""

@@ -4,6 +4,7 @@ from . import errors
 from .errors import Refused
 
 WINDOW = 64  # messages
+STATES = 16  # state topics on which one sender is heard
 _MASK = (1 << WINDOW) - 1
 
 
@@ -15,11 +16,14 @@ class Window:
         self.boot = boot  # the boot value in use
         self.top = counter  # its highest counter
         self.seen = 1  # bit i: counter top - i was accepted
+        self.floor = -1  # the newest t of the boot values before: what is not above it belongs to one of them
 
     def check(self, t, boot, counter):
         if boot != self.boot:
             if t <= self.t:
                 raise Refused(errors.REPLAY)
+        elif t <= self.floor:  # a value that came back after another one replaced it
+            raise Refused(errors.REPLAY)
         elif counter <= self.top:
             behind = self.top - counter
             if behind >= WINDOW or self.seen >> behind & 1:
@@ -27,7 +31,7 @@ class Window:
 
     def accept(self, t, boot, counter):
         if boot != self.boot:
-            self.boot, self.top, self.seen = boot, counter, 1
+            self.boot, self.top, self.seen, self.floor = boot, counter, 1, self.t
         elif counter > self.top:
             self.seen = (self.seen << min(counter - self.top, WINDOW) | 1) & _MASK
             self.top = counter
@@ -47,7 +51,7 @@ class Replay:
         self._limit = limit
         self._windows = {}  # kid -> Window
         self._anonymous = {}  # Z ‖ kid -> t after which it may be forgotten
-        self._states = {}  # (kid, topic) -> newest t delivered
+        self._states = {}  # kid -> {topic: newest t delivered}
 
     def check(self, kid, t, nonce):
         """Rule 2 for a mode 1 or 2 message. nonce: boot value ‖ u32 counter."""
@@ -80,28 +84,20 @@ class Replay:
 
     def check_state(self, kid, topic, t, stale):
         """Rule 3: a state may be delivered again, marked stale, but not if it is older than what was delivered."""
-        newest = self._states.get((kid, topic))
+        states = self._states.get(kid, {})
+        newest = states.get(topic)
         if newest is None:
-            if len(self._states) >= self._limit:
+            if len(states) >= STATES or not states and len(self._states) >= self._limit:
                 raise Refused(errors.ROOM)
         elif stale and t < newest:
             raise Refused(errors.STALE)
 
     def accept_state(self, kid, topic, t):
-        key = (kid, topic)
-        if t > self._states.get(key, -1):
-            self._states[key] = t
+        states = self._states.setdefault(kid, {})
+        states[topic] = max(t, states.get(topic, 0))
 
     def retain(self, on_roster):
         """Forgets senders for which on_roster(kid) is False: no epoch in which they could be heard is held any more."""
-        for table, kid_of in ((self._windows, _whole), (self._states, _first)):
-            for key in [key for key in table if not on_roster(kid_of(key))]:
-                del table[key]
-
-
-def _whole(key):
-    return key
-
-
-def _first(key):
-    return key[0]
+        for table in (self._windows, self._states):
+            for kid in [kid for kid in table if not on_roster(kid)]:
+                del table[kid]

@@ -77,6 +77,8 @@ def files_of(directory):
 class Clock:
     """A clock that stands still until it is told to move. signed: whether the member asks the authority for the time."""
 
+    slack = 0
+
     def __init__(self, now=None, signed=False):
         self.seconds = now
         self.signed = signed

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from microseal import errors
+from microseal.clock import SystemClock, TickClock
 from microseal.epoch import Epoch
 from microseal.errors import NotReady, Refused
 from microseal.identity import Identity
@@ -26,8 +27,11 @@ _CHUNK = 50  # bytes in which a roster arrives: no multiple of its entries
 class Clock:
     """ahead: s by which it is ahead of the world's. signed: a device without a clock, until the authority's time has come."""
 
+    slack = 0  # all clocks of the world tick as one
+
     def __init__(self, world: World, ahead: int, signed: bool) -> None:
         self.signed = signed
+        self.slack = TickClock.slack if signed else SystemClock.slack
         self.ahead: float | None = None if signed else ahead
         self._world = world
 
