@@ -26,6 +26,7 @@ from .topics import OWN, check_filter, check_topic, overlap
 from .transport import Transport
 from .wire import check_client_id
 
+READY = 30  # s for connecting, enrolment and the time together
 STATES = 16  # state topics whose last message is published again in a new epoch
 _CONTROL = 8192  # bytes of the largest message under microseal/ that is read whole; rosters stream
 _OVERHEAD = 512  # bytes of an envelope and a topic beyond the message
@@ -112,8 +113,8 @@ class MQTTClient:
         self._will = None
         self._will_switches = None  # the epochs in which the will of the open connection was sealed
         self._switches = self.member.switches
+        self._clean = True
         self._serving = False
-        self._ready_in = 30
         self.message = None
         self.refused = {}
         self.on_refused = None
@@ -134,12 +135,13 @@ class MQTTClient:
         timeout: s for all of it, 30 if None. Returns as umqtt.simple does whether the broker kept a session. OSError: no broker;
         NotReady: no answer from the authority; the connection stays open then, and check_msg goes on trying.
         """
-        seconds = self._ready_in if timeout is None else timeout
-        session = self._open(clean_session, min(seconds, 10))
+        seconds = READY if timeout is None else timeout
+        self._clean = clean_session
+        session = self._open(min(seconds, 10))
         self._wait_for(self.member.can_seal, seconds)
         self._settle()
         if self._will and self._will_switches is None:
-            session = self._open(clean_session, min(seconds, 10))
+            session = self._open(min(seconds, 10))
             self._settle()
         return session
 
@@ -221,7 +223,7 @@ class MQTTClient:
             self._anonymous = channel
         return self._anonymous
 
-    def _open(self, clean_session, seconds):
+    def _open(self, seconds):
         self._will_switches = None
         if self._will and self.member.can_seal():
             topic, message, retain, qos = self._will
@@ -235,7 +237,7 @@ class MQTTClient:
                 if refusal.reason != errors.TOPIC:  # the group's keys may still be on their way
                     raise
         self._main.subscribed.clear()
-        return self._main.connect(clean_session, seconds)
+        return self._main.connect(self._clean, seconds)
 
     def _poll(self, ms):
         """Until there is something to read, or ms have passed."""
@@ -342,7 +344,7 @@ class MQTTClient:
                 del self._states[topic]  # not ours to say any more
         if self._will and self._will_switches is not None:
             self._main.disconnect()
-            self._open(True, 10)
+            self._open(10)
 
     # What arrives
 
