@@ -9,6 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from microseal import crypto
+from microseal_host.backends import libcrypto
 from microseal_host.sim.broker import Broker, start_broker
 from microseal_host.sim.children import Children
 
@@ -62,3 +64,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A real mosquitto, one a test session (and worker): tests use topics, ids and groups of their own."""
     with Children() as children:
         yield start_broker(children, tmp_path_factory.mktemp("broker"))
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[None]:
+    """microseal.crypto on libcrypto, for a module of tests."""
+    before = crypto.core
+    crypto.use(libcrypto)
+    yield
+    crypto.use(before)

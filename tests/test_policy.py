@@ -11,21 +11,7 @@ from microseal.errors import Refused
 from microseal.policy import Policy, parse_policy
 from microseal_host.reference import policy as reference
 from microseal_host.reference.refusal import Refused as ReferenceRefused
-
-LEVELS = st.sampled_from(["a", "b", "", "+", "é"])
-PATTERNS = st.builds(
-    lambda levels, last: "/".join([*levels, *last]),
-    st.lists(LEVELS, max_size=3),
-    st.sampled_from([["#"], ["a"], ["+"]]),
-)
-KINDS = st.lists(st.tuples(st.integers(0, 3), PATTERNS.map(str.encode)), max_size=5)
-
-
-@st.composite
-def policies(draw: st.DrawFn) -> Policy:
-    mode = draw(st.integers(0, 3))
-    max_age = draw(st.integers(1 if mode == 3 else 0, 2**32 - 1))
-    return Policy(mode, max_age, draw(st.integers(0, 2**16 - 1)), draw(KINDS))
+from strategies import KINDS, policies
 
 
 @given(policies())

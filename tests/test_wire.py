@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from microseal import errors
 from microseal.errors import Refused
 from microseal.wire import Reader, check_client_id, check_name, hexkid, long, short, u8, u16, u32, unhexkid
+from strategies import ALPHABET, NAMES
 
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
-NAMES = st.text(ALPHABET, min_size=1, max_size=32).map(str.encode)
 NEARLY_NAMES = st.one_of(st.binary(max_size=40), st.text(ALPHABET + "/ é", max_size=34).map(str.encode))
 
 # (how it is written, how it is read) for a value

@@ -22,6 +22,8 @@ class Policy:
                 check_filter(pattern)
             except Refused:
                 raise Refused(errors.POLICY)
+        if 8 + sum(2 + len(pattern) for _, pattern in filters) > 65535:  # an info gives its length as a u16
+            raise Refused(errors.POLICY)
         self.mode = mode
         self.max_age = max_age
         self.max_size = max_size
