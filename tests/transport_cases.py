@@ -729,14 +729,14 @@ def test_more_bytes_during_a_callback_than_there_is_room_for():
 
 
 def test_a_large_message_during_a_callback_streams():
-    inbound = message(b"q", b"") + message(b"f", bytes(50)) + message(b"big", bytes(5000)) + puback(1)
+    inbound = message(b"q", b"") + message(b"big", bytes(5000)) + message(b"f", bytes(50)) + puback(1)
     client, stream = connected(inbound, max_packet=100)
     sink = Sink()
     with_sink(client, sink)
     client.then = lambda topic, *_: client.publish("t", "m", qos=1) if topic == b"q" else None
     client.wait_msg()
     assert client.check_msg()
-    assert [topic for topic, _, _ in client.log] == [b"q", b"f", b"big"] and client.overrun == 0
+    assert [topic for topic, _, _ in client.log] == [b"q", b"big", b"f"] and client.overrun == 0
     assert sum(len(piece) for piece in sink.pieces) == 5000
 
 
@@ -973,14 +973,25 @@ def test_wait_msg_returns_at_the_answer_to_a_ping():
     assert stream.writes == [b"\xc0\0"]
 
 
-def test_a_publish_takes_the_place_of_a_ping():
+def pinged(sends, hears):
+    """Whether a second of sending, or of hearing something, every 100 ms contains a ping."""
     client, stream = connected(keepalive=1)
     for _ in range(10):
         sleep_ms(100)
-        client.publish("t", "m")
-        client._heard = ticks_ms()
+        if sends:
+            client.publish("t", "m")
+        if hears:
+            stream.inbound += message(b"t", b"m")
+            assert client.check_msg()
         client.check_msg()
-    assert b"\xc0\0" not in stream.writes
+    return b"\xc0\0" in stream.writes
+
+
+def test_ping_unless_something_is_sent_and_something_is_heard():
+    # The broker wants to hear of the client (3.1.2.10), and the client of the broker.
+    assert pinged(sends=True, hears=False)
+    assert pinged(sends=False, hears=True)
+    assert not pinged(sends=True, hears=True)
 
 
 # The smallest parts
