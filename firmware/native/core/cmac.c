@@ -23,7 +23,7 @@ void ms_cmac_update(ms_cmac *ctx, const void *data, size_t length)
 }
 
 /* block = block * x in GF(2^128) as CMAC has it. Constant time. */
-static void double_block(uint8_t block[16])
+static MS_NOINLINE void double_block(uint8_t block[16])
 {
     uint32_t carry = block[0] >> 7;
     for (unsigned i = 0; i < 15; i++) {

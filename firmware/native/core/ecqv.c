@@ -67,7 +67,7 @@ ms_error ms_ecqv_issue(uint8_t suite, const void *cert, size_t length, const uin
     ms_wipe(blind, sizeof blind);
     ms_wipe(key, sizeof key);
     ms_wipe(e, sizeof e);
-    burn_stack();
+    burn_stack_shallow();
     return error;
 }
 
@@ -123,6 +123,7 @@ ms_error ms_ecqv_accept(uint8_t suite, const void *cert, size_t length, const ui
     ms_wipe(x, sizeof x);
     ms_wipe(y, sizeof y);
     ms_wipe(&own, sizeof own);
+    ms_wipe(own_bytes, sizeof own_bytes);
     burn_stack();
     return error;
 }

@@ -42,13 +42,12 @@ static MS_NOINLINE void derive_nonce(fe v, uint8_t suite, const uint8_t d[MS_SCA
                                      const uint8_t bound[MS_HASH_SIZE], uint8_t i, const curve *c)
 {
     uint8_t ikm[64], wide[48];
-    uint8_t info[] = "microseal/1/nonce\0??"; /* name, 0, then suite and i in the place of the marks */
-    const size_t info_length = sizeof info - 1;
-    info[info_length - 2] = suite;
-    info[info_length - 1] = i;
+    uint8_t info[20] = "microseal/1/nonce"; /* then 0, the suite, and i */
+    info[18] = suite;
+    info[19] = i;
     memcpy(ikm, d, 32);
     memcpy(ikm + 32, random, 32);
-    ms_hkdf(suite, ikm, sizeof ikm, bound, MS_HASH_SIZE, info, info_length, wide, sizeof wide);
+    ms_hkdf(suite, ikm, sizeof ikm, bound, MS_HASH_SIZE, info, sizeof info, wide, sizeof wide);
     scalar_load_wide(v, wide, sizeof wide, c);
     ms_wipe(ikm, sizeof ikm);
     ms_wipe(wide, sizeof wide);
@@ -91,7 +90,6 @@ ms_error ms_sign(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint8_t Q
 {
     const statement it = {Q, label, context, message, label_length, context_length, length};
     uint8_t bound[MS_HASH_SIZE];
-    point public_key;
     fe key, v;
     const curve *c = curve_of(suite);
     if (!c) {
@@ -100,10 +98,7 @@ ms_error ms_sign(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint8_t Q
     if (context_length > 0xffff) {
         return MS_ERR_LENGTH;
     }
-    ms_error error = point_decode(&public_key, Q, c);
-    if (!error) {
-        error = scalar_load_checked(key, d, c);
-    }
+    ms_error error = ms_is_point(suite, Q) ? scalar_load_checked(key, d, c) : MS_ERR_POINT;
     if (!error) {
         hash_statement(bound, suite, &it, NULL);
         uint8_t i = 0;
