@@ -41,9 +41,9 @@ def read(reader: RosterReader, pieces: list[bytes]) -> str | None:
 def test_any_chunks(suite: int, hashes: frozenset[bytes], sizes: list[int], limit: int, data: st.DataObject) -> None:
     roster = make_roster(hashes)
     own = data.draw(st.sampled_from([*sorted(hashes), bytes(31) + b"\x01"]))
-    reader = RosterReader(suite, roster_hash(suite, roster), own, limit)
+    reader = RosterReader(suite, roster_hash(suite, roster), [own], limit)
     assert read(reader, chunks(roster, sizes)) is None
-    assert reader.member == (own in hashes)
+    assert reader.found == [own] * (own in hashes)
     if len(hashes) > limit:
         assert reader.kids is None
     else:

@@ -5,6 +5,8 @@ from .errors import StorageError
 from .identity import Certificate, Identity, accept_reply, claim_request, make_request, make_share
 from .store import pack, unpack
 
+IDENTITY = "identity"  # record: certificate, d, Q, box
+
 
 class Enrolment:
     """An enrolment under way. `request` is what goes to `microseal/enroll/‹id›`, the same bytes however often it is sent.
@@ -28,24 +30,34 @@ class Enrolment:
         share_point = crypto.core.base_mul(self._anchor.suite, self._g)
         me = accept_reply(self._anchor, raw, self.id, self._r, share_point)
         box = make_share(me, self._g)
-        self._store.save("identity", pack((me.cert.raw, me.private, me.public, box)))
+        self._store.save(IDENTITY, encode_identity(me, box))
         self._store.erase("enrol")
         return me, box
 
 
 def load_identity(store, anchor):
     """(Identity, box) as enrolment stored it, None before that."""
-    content = store.load("identity")
+    content = store.load(IDENTITY)
     if content is None:
         return None
-    raw, private, public, box = unpack(content, 4)
     store.erase("enrol")  # the power may have gone before accept was done with it
+    return decode_identity(anchor, content)
+
+
+def encode_identity(me, box):
+    """The record of an Identity and its share box."""
+    return pack((me.cert.raw, me.private, me.public, box))
+
+
+def decode_identity(anchor, content):
+    """(Identity, box) from their record."""
+    raw, private, public, box = unpack(content, 4)
     return Identity(anchor, Certificate(raw), private, public), box
 
 
 def stored_id(store):
     """The id (bytes) that this device was provisioned with; StorageError if it was not."""
-    content = store.load("identity")
+    content = store.load(IDENTITY)
     if content is not None:
         return Certificate(unpack(content, 4)[0]).id
     return unpack(_load(store), 5)[0]

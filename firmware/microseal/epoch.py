@@ -20,11 +20,12 @@ class Epoch:
     """keys[role]: the group key (32 bytes, secret) that members of `role` hold, for the roles of this member.
 
     senders[role]: the kids of `role`'s roster (8 bytes each, ascending), where this member receives from them. limit: how many
-    agreed keys are kept, one for each sender and direction.
+    agreed keys are kept, one for each sender and direction. me: the Identity that is the member, where it is known.
     """
 
-    def __init__(self, info, keys, senders, limit):
+    def __init__(self, info, keys, senders, limit, me=None):
         self.info = info
+        self.me = me
         self.suite = info.suite
         self.keys = keys
         self.senders = senders

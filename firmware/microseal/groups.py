@@ -11,8 +11,8 @@ _CACHED = 32  # topics whose group is remembered
 class Groups:
     """At most `limit` groups of at most `senders` senders each, kept in `store` as records `group-‹hash of gid›`."""
 
-    def __init__(self, me, store, limit, senders):
-        self._me = me
+    def __init__(self, identities, store, limit, senders):
+        self._identities = identities
         self._store = store
         self._limit = limit
         self._senders = senders
@@ -21,7 +21,7 @@ class Groups:
 
     def _record(self, gid):
         # Not the gid itself: it may have characters that a FAT file system does not take.
-        return "group-" + crypto.core.hash(self._me.suite, gid)[:8].hex()
+        return "group-" + crypto.core.hash(self._identities[0].suite, gid)[:8].hex()
 
     def restore(self):
         """Takes up the groups that `switch` stored."""
@@ -29,7 +29,7 @@ class Groups:
             gid = entry[1:]
             content = self._store.load(self._record(gid))
             if content:
-                self.by_gid[gid] = group = Membership(self._me, gid, self._senders)
+                self.by_gid[gid] = group = Membership(self._identities, gid, self._senders)
                 group.restore(content)
 
     def get(self, gid):
@@ -38,7 +38,7 @@ class Groups:
         if group is None:
             if len(self.by_gid) >= self._limit:
                 self._drop_unborn()
-            group = self.by_gid[gid] = Membership(self._me, gid, self._senders)
+            group = self.by_gid[gid] = Membership(self._identities, gid, self._senders)
         return group
 
     def _drop_unborn(self):

@@ -20,12 +20,13 @@ from .envelope import ANONYMOUS, SIGNED, seal
 from .epoch import sender_role
 from .errors import NotReady, Refused
 from .fetching import Fetching
-from .group import KEY_PACKET, PUBLISHER, SUBSCRIBER
+from .group import KEY_PACKET, PUBLISHER, SUBSCRIBER, make_ask
 from .groups import Groups
 from .identity import Signer
 from .inbox import AHEAD, Inbox, MissingCertificate, UnknownEpoch
 from .policy import QUERY, STATE
 from .provisioning import count_boot, load_authority, save_signer
+from .renewal import Renewal, load_next, take_over
 from .replay import Replay
 from .retry import Retry
 from .revocation import Revoked
@@ -35,6 +36,7 @@ from .wire import check_name, hexkid, u32, unhexkid
 
 SENDERS = 64  # senders that a device has room for, over all of its groups
 GROUPS = 8
+_GRACE = 5000  # ms for what is retained to arrive
 _HELD = 4  # messages that wait for a certificate
 _RESYNC = 3600000  # ms between questions for the time
 _FETCH = 60000  # ms between two fetches of what is retained for a group
@@ -77,13 +79,21 @@ class Member:
         senders, groups = self._limits
         self.me = me
         self._box = box
+        self._identities = [me]  # and, while a renewed certificate takes the place of this one, that one
+        self._renewal = Renewal(self._store, self._anchor, me, self._entropy)
+        following = load_next(self._store, self._anchor, me)
+        if following:
+            self._identities.append(following[0])
+            self._box = following[1]
         self._shared = False  # whether the authority is known to have the share
         self._senders = Senders(self._anchor, 2 * senders)  # in the overlap, those of two epochs
         self._replay = Replay(4 * senders)
         self._fetching = Fetching(senders, _HELD)
-        self.groups = Groups(me, self._store, groups, senders)
+        self.groups = Groups(self._identities, self._store, groups, senders)
         self.groups.restore()
-        self._shared = bool(self.groups.by_gid)
+        self._shared = bool(self.groups.by_gid) and not following
+        self._asks = {}  # gid -> Retry, for groups that lack nothing but key packets
+        self._last_ask = 0  # s since 1970
         self._asked = {}  # gid -> ticks of the last fetch of what is retained for it
         self._inbox = Inbox(self.groups, self._senders, self._replay, self._raise_floor)
         raw = self._store.load("revoked")
@@ -167,7 +177,8 @@ class Member:
         now = self.now()
         epoch = group.current
         policy = epoch.info.policy
-        if now > epoch.info.not_after or now > self.me.cert.not_after:
+        me = epoch.me
+        if now > epoch.info.not_after or now > me.cert.not_after:
             raise Refused(errors.EXPIRED)
         direction = kind & QUERY
         if sender_role(direction) not in epoch.keys:
@@ -182,12 +193,12 @@ class Member:
         if mode == ANONYMOUS:
             if not policy.max_age:  # section 5: receivers would have to remember every message for the whole epoch
                 raise Refused(errors.POLICY)
-            return seal(epoch, self.me, direction, mode, topic, now - now % 30, message, None, self._entropy)
+            return seal(epoch, me, direction, mode, topic, now - now % 30, message, None, self._entropy)
         if now <= self._boot_time(now):
             raise NotReady("the second of the start is not over yet")
         nonce = self._boot + u32(self._counter)
         self._counter += 1
-        return seal(epoch, self.me, direction, mode, topic, now, message, nonce, self._entropy)
+        return seal(epoch, me, direction, mode, topic, now, message, nonce, self._entropy)
 
     def take_outgoing(self):
         """[(topic, payload)] to publish now with QoS 1, not retained."""
@@ -202,20 +213,45 @@ class Member:
                 self._outgoing.append((OWN + b"enroll/" + self._enrolment.id, self._enrolment.request))
             return
         if not self._shared and self._send_retry.due(ticks):
-            self._outgoing.append((OWN + b"share/" + hexkid(self.me.kid), self._box))
+            self._outgoing.append((OWN + b"share/" + hexkid(self._identities[-1].kid), self._box))
         if self._clock.signed:
             self._ask_time(ticks)
+        now = self._clock.now()
+        if now is not None:
+            self._renew(now, ticks)
+            self._ask_keys(now, ticks)
         self._fetching.give_up(ticks)
         for gid, group in self.groups.by_gid.items():
             if group.pending is not None and self._is_due(gid, ticks):
                 # What is missing may have been lost, or have come in a forged form first.
-                self._refetch.append(OWN + b"key/+/" + hexkid(self.me.kid) + b"/+")
+                self._refetch.append(OWN + b"key/+/" + hexkid(self._identities[-1].kid) + b"/+")
                 self._refetch.extend(OWN + b"group/" + gid + b"/" + level for level in _ROSTERS)
 
     def _ask_time(self, ticks):
         if self._time_retry.due(ticks):
             self._time_request = TimeRequest(self._entropy.fresh(16), ticks)
             self._outgoing.append((OWN + b"clock/" + hexkid(self.me.kid), self._time_request.challenge))
+
+    def _renew(self, now, ticks):
+        if len(self._identities) == 1 and self._renewal.due(now, ticks):
+            self._outgoing.append((OWN + b"enroll/" + self.me.id, self._renewal.request))
+
+    def _ask_keys(self, now, ticks):
+        """Asks for key packets that do not come by themselves; what is retained has some seconds to arrive."""
+        for gid, group in self.groups.by_gid.items():
+            if not group.lacks_keys():
+                self._asks.pop(gid, None)
+                continue
+            if gid not in self._asks:
+                self._asks[gid] = Retry(10000, 600000)
+                self._asks[gid].rest(_GRACE, ticks)
+            # The authority takes an ask only if its t is above the last one of this kid.
+            if now > self._last_ask and self._asks[gid].due(ticks):
+                self._last_ask = now
+                me = self._identities[-1]
+                held = group.current.info.epoch if group.current is not None else 0
+                ask = make_ask(me, gid, held, now, self._entropy.fresh(32))
+                self._outgoing.append((OWN + b"ask/" + hexkid(me.kid), ask))
 
     # Receiving
 
@@ -224,7 +260,10 @@ class Member:
         if self.me is None:
             return [OWN + b"reply/" + self._enrolment.id]
         kid = hexkid(self.me.kid)
-        found = [OWN + b"signer", OWN + b"revoked", OWN + b"time/" + kid, OWN + b"key/+/" + kid + b"/+"]
+        found = [OWN + b"signer", OWN + b"revoked", OWN + b"time/" + kid]
+        found.extend(OWN + b"key/+/" + hexkid(me.kid) + b"/+" for me in self._identities)
+        if self._renewal.request is not None:
+            found.append(OWN + b"reply/" + self.me.id)
         for gid, group in self.groups.by_gid.items():
             found.append(_info_topic(gid))
             if group.pending is not None:
@@ -259,8 +298,15 @@ class Member:
             self._enrolment = None
             self._send_retry.reset()
             self._clock_known()
-        elif not payload or kind == b"reply":
-            pass  # a retained message was cleared; a reply that was sent twice
+        elif kind == b"reply" and levels[1:] == [self.me.id]:
+            if self._renewal.request is not None:  # otherwise a reply that was sent twice
+                following, self._box = self._renewal.accept(payload)
+                self._identities.append(following)
+                self._shared = False
+                self._send_retry.reset()
+                self._take_over()
+        elif not payload:
+            pass  # a retained message was cleared
         elif kind == b"time" and levels[1:] == [hexkid(self.me.kid)]:
             self._take_time(payload)
         elif kind == b"revoked" and len(levels) == 1:
@@ -269,16 +315,33 @@ class Member:
             self._take_signer(payload)
         elif kind == b"cert" and len(levels) == 2:
             self._take_certificate(unhexkid(levels[1]), payload)
-        elif kind == b"key" and len(levels) == 4 and levels[2] == hexkid(self.me.kid) and levels[3] in _ROLES:
+        elif kind == b"key" and len(levels) == 4 and levels[3] in _ROLES:
+            me = self._own(levels[2])
             if len(payload) != KEY_PACKET:  # before room is made for its group
                 raise Refused(errors.LENGTH)
             group = self.groups.get(check_name(levels[1]))
-            group.offer_packet(_ROLES[levels[3]], payload)
+            group.offer_packet(me, _ROLES[levels[3]], payload)
             self._try_switch(group)
         elif kind == b"group" and len(levels) == 3 and levels[1] in self.groups.by_gid:
             self._take_group(self.groups.by_gid[levels[1]], levels[2], payload)
         else:
             raise Refused(errors.UNKNOWN)
+
+    def _own(self, kid):
+        """The Identity of this device with this kid in hexadecimal digits."""
+        for me in self._identities:
+            if hexkid(me.kid) == kid:
+                return me
+        raise Refused(errors.UNKNOWN)
+
+    def _take_over(self):
+        """Lets a renewed identity be the only one, once no group is in an epoch of the one before."""
+        groups = self.groups.by_gid.values()
+        if len(self._identities) == 2 and not any(group.current and group.current.me is self.me for group in groups):
+            self.me = self._identities.pop()
+            self._identities[0] = self.me  # the list is the one that the groups look at
+            take_over(self._store, self.me, self._box)
+            self._renewal = Renewal(self._store, self._anchor, self.me, self._entropy)
 
     def _take_time(self, payload):
         ticks = self._clock.ticks_ms()
@@ -375,9 +438,10 @@ class Member:
         self._senders.retain(self.groups.hears)
         self._replay.retain(self.groups.hears)
         if group.current is not None:
-            self._shared = True
+            self._shared = group.current.me is self._identities[-1]
             if group.current.info.policy.mode == ANONYMOUS:
                 self._fetch_roster(group)
+        self._take_over()
 
     def _fetch_roster(self, group):
         """Fetches the certificates of a whole roster, those at hand too: which ones are asked for tells nothing of who has sent."""

@@ -14,10 +14,14 @@ _ROLES = (PUBLISHER, SUBSCRIBER)
 
 
 class Membership:
-    """The state of one gid. limit: senders there is room for. It says by `trouble` (a reason or None) why it stays out, if it does."""
+    """The state of one gid. limit: senders there is room for. It says by `trouble` (a reason or None) why it stays out, if it does.
 
-    def __init__(self, me, gid, limit):
-        self._me = me
+    identities: this device's own, the oldest first; two while a renewed certificate is taking the place of the one before.
+    """
+
+    def __init__(self, identities, gid, limit):
+        self._identities = identities
+        self._suite = identities[0].suite
         self._limit = limit
         self.gid = gid
         self.number = None  # the highest epoch ever taken: there is no way back behind it
@@ -28,7 +32,7 @@ class Membership:
         self.pending = None  # an Info
         self._rosters = {}  # role -> a finished RosterReader, for the pending info
         self._keys = {}  # role -> group key, for the pending info
-        self._packets = {}  # role -> the newest key packet, as it came: the info it belongs to may come later
+        self._packets = {}  # role -> (Identity, key packet), the newest, as it came: its info may come later
 
     # What comes in
 
@@ -41,7 +45,7 @@ class Membership:
             and raw == self.pending.raw
         ):
             return False
-        info = Info(self._me.suite, raw, signer)
+        info = Info(self._suite, raw, signer)
         if info.gid != self.gid:
             raise Refused(errors.NAME)
         if self.number is not None and not self.number < info.epoch <= self.number + _STEP:
@@ -65,19 +69,20 @@ class Membership:
         return self._new_reader(role)
 
     def _new_reader(self, role):
-        return RosterReader(self._me.suite, self.pending.rosters[role], self._me.cert.hash, self._limit)
+        own = [me.cert.hash for me in self._identities]
+        return RosterReader(self._suite, self.pending.rosters[role], own, self._limit)
 
     def offer_roster(self, info, role, reader):
         """Takes a finished reader, if the info that it was made for is still the pending one."""
         if info is self.pending:
             self._rosters[role] = reader
 
-    def offer_packet(self, role, raw):
-        """Keeps a key packet until its info is there (86 bytes; what is no packet fails then)."""
+    def offer_packet(self, me, role, raw):
+        """Keeps a key packet to the Identity `me` until its info is there (86 bytes; what is no packet fails then)."""
         if len(raw) != KEY_PACKET:
             raise Refused(errors.LENGTH)
         if self.number is None or _epoch_of(raw) > self.number:
-            self._packets[role] = bytes(raw)
+            self._packets[role] = me, bytes(raw)
 
     def offer_rekey(self, role, raw):
         """Opens a rekey broadcast with the current key of `role`."""
@@ -90,8 +95,21 @@ class Membership:
 
     # The switch
 
-    def _roles(self):
-        return [role for role in _ROLES if self._rosters[role].member]
+    def _place(self):
+        """(Identity, roles) of this member in the pending epoch: of its newest identity that is on a roster; (None, []) if none is."""
+        for me in reversed(self._identities):
+            roles = [role for role in _ROLES if me.cert.hash in self._rosters[role].found]
+            if roles:
+                return me, roles
+        return None, []
+
+    def lacks_keys(self):
+        """Whether all that is missing for the switch is a key packet."""
+        return (
+            self.pending is not None
+            and len(self._rosters) == 2
+            and any(role not in self._keys for role in self._place()[1])
+        )
 
     def _receives(self, roles):
         """The roles whose roster this member needs, because it receives from them."""
@@ -112,7 +130,7 @@ class Membership:
         if now > self.pending.usable_until:
             self.pending = None
             raise Refused(errors.EXPIRED)
-        info, roles = self.pending, self._roles()
+        info, (me, roles) = self.pending, self._place()
         if not roles and self.number is None:
             self.pending = (
                 None  # never a member: nothing to remember, or a broker could fill this device with other groups
@@ -121,11 +139,11 @@ class Membership:
             return False
         for role in roles:
             if role not in self._keys:
-                packet = self._packets.get(role)
-                if packet is None or _epoch_of(packet) != info.epoch:
+                to, packet = self._packets.get(role, (None, None))
+                if to is not me or _epoch_of(packet) != info.epoch:
                     return False
                 del self._packets[role]  # opened once, whatever comes of it
-                self._keys[role] = open_key_packet(self._me, info, packet, role)
+                self._keys[role] = open_key_packet(me, info, packet, role)
         needs = self._receives(roles)
         rosters = [self._rosters[role].kids for role in needs]
         if None in rosters or sum(len(kids) for kids in rosters) > 8 * room:
@@ -133,8 +151,8 @@ class Membership:
             raise Refused(errors.ROOM)
         senders = {role: bytes(self._rosters[role].kids) for role in needs}
         keys = {role: self._keys[role] for role in roles}
-        store(_encode(info, keys, senders))
-        self._take(Epoch(info, keys, senders, self._limit), now)
+        store(_encode(info, keys, senders, me))
+        self._take(Epoch(info, keys, senders, self._limit, me), now)
         return True
 
     def _take(self, epoch, now):
@@ -147,15 +165,19 @@ class Membership:
         self.number = epoch.info.epoch
         self.pending = None
         self._rosters, self._keys = {}, {}
-        for role in [role for role, packet in self._packets.items() if _epoch_of(packet) <= self.number]:
+        for role in [role for role, (_, packet) in self._packets.items() if _epoch_of(packet) <= self.number]:
             del self._packets[role]
 
     def restore(self, content):
         """Takes up what try_switch stored."""
-        raw, d_s, d_p, kids_p, kids_s = unpack(content, 5)
-        info = Info(self._me.suite, raw, None)
-        keys = {role: key for role, key in ((PUBLISHER, d_s), (SUBSCRIBER, d_p)) if key}
-        self._take(Epoch(info, keys, {PUBLISHER: kids_p, SUBSCRIBER: kids_s}, self._limit), 0)
+        raw, d_s, d_p, kids_p, kids_s, kid = unpack(content, 6)
+        me = None
+        for identity in self._identities:
+            if identity.kid == kid:
+                me = identity
+        info = Info(self._suite, raw, None)
+        keys = {role: key for role, key in ((PUBLISHER, d_s), (SUBSCRIBER, d_p)) if key and me}
+        self._take(Epoch(info, keys, {PUBLISHER: kids_p, SUBSCRIBER: kids_s}, self._limit, me), 0)
 
     # What an envelope is checked against
 
@@ -206,7 +228,7 @@ def _epoch_of(packet):
     return int.from_bytes(packet[1:5], "big")
 
 
-def _encode(info, keys, senders):
+def _encode(info, keys, senders, me):
     return pack(
         (
             info.raw,
@@ -214,5 +236,6 @@ def _encode(info, keys, senders):
             keys.get(SUBSCRIBER, b""),
             senders.get(PUBLISHER, b""),
             senders.get(SUBSCRIBER, b""),
+            me.kid if me is not None else b"",
         )
     )

@@ -12,7 +12,7 @@ def roster_hash(suite, roster):
 class RosterReader:
     """Takes a roster as it streams in, in chunks of any size; `close` tells whether it was the one that the info names.
 
-    own: the reader's own cert_hash, to learn whether it is on the roster (`member`). limit: how many kids there is room for; a
+    own: the reader's own cert_hashes, to learn which of them are on the roster (`found`). limit: how many kids there is room for; a
     longer roster is still checked to its end, but `kids` is None then. A roster of n members keeps 8n bytes, ascending.
     """
 
@@ -25,7 +25,7 @@ class RosterReader:
         self._part = b""
         self._last = b""
         self.kids = bytearray()
-        self.member = False
+        self.found = []
 
     def write(self, chunk):
         crypto.core.hash_update(self._state, chunk)
@@ -36,8 +36,8 @@ class RosterReader:
             if entry <= self._last:
                 raise Refused(errors.ORDER)
             self._last = entry
-            if entry == self._own:
-                self.member = True
+            if entry in self._own:
+                self.found.append(entry)
             if self.kids is not None:
                 if len(self.kids) == 8 * self._limit:
                     self.kids = None

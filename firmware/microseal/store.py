@@ -27,7 +27,7 @@ class Store:
         return f"{self._directory}/{name}.{slot}" if self._directory != "/" else f"/{name}.{slot}"
 
     def _read(self, name, slot):
-        """(sequence, content) of a slot, None if there is none or it is not whole.
+        """(sequence, content) of a slot, (-1, None) if it is not whole, None if there is none.
 
         A slot that is there and cannot be read is an error: the one before it is not to be taken for the newest.
         """
@@ -41,13 +41,13 @@ class Store:
             return None
         end = len(raw) - 32
         if end < len(_HEAD) + 4 or raw[: len(_HEAD)] != _HEAD or hashlib.sha256(raw[:end]).digest() != raw[end:]:
-            return None
+            return -1, None
         return int.from_bytes(raw[len(_HEAD) : len(_HEAD) + 4], "big"), raw[len(_HEAD) + 4 : end]
 
     def _newest(self, name):
         """(slot, sequence, content) of the newest whole slot, or None."""
         slots = [(slot, self._read(name, slot)) for slot in ("a", "b")]
-        whole = [(found[0], slot, found[1]) for slot, found in slots if found]
+        whole = [(found[0], slot, found[1]) for slot, found in slots if found and found[1] is not None]
         if not whole:
             return None
         sequence, slot, content = max(whole, key=lambda entry: entry[0])
@@ -69,17 +69,19 @@ class Store:
 
         Called again it finishes what a power cut left, and writes nothing when there is nothing left.
         """
-        newest = self._newest(name)
-        if newest is None:
-            return
-        slot, sequence, content = newest
+        slot, sequence, content = self._newest(name) or ("a", -1, b"")
         other = "b" if slot == "a" else "a"
-        if content:
-            self._write(name, other, sequence + 1, b"")
-            slot, sequence, other = other, sequence + 1, slot
-        rest = self._read(name, other)
-        if rest is None or rest[1]:
-            self._write(name, other, sequence + 1, b"")
+        # The other one first: until that is whole, a cut leaves the record as it was.
+        if content or self._holds(name, other):
+            sequence += 1
+            self._write(name, other, sequence, b"")
+        if self._holds(name, slot):
+            self._write(name, slot, sequence + 1, b"")
+
+    def _holds(self, name, slot):
+        """Whether a slot has content, whole or in part."""
+        found = self._read(name, slot)
+        return found is not None and found[1] != b""
 
     def _write(self, name, slot, sequence, content):
         body = _HEAD + u32(sequence) + content
