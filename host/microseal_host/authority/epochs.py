@@ -1,0 +1,202 @@
+"""New epochs: when one is due, and making it (section 5)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select, update
+
+from microseal import crypto
+from microseal.group import PUBLISHER, SUBSCRIBER
+
+from .. import issuing
+from . import board, registry, schema
+from .vault import MOST_TIME, Vault, random_scalar
+
+ROLES = (PUBLISHER, SUBSCRIBER)
+LAST = 0xFFFFFFFF  # an epoch that is not followed by another
+LEAST_LIFETIME = 30  # s between two epochs that differ in nothing but their dates
+
+Seats = frozenset[tuple[int, str]]  # (role, kid)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A group that needs a new epoch. urgent: it cannot wait for further changes, somebody leaves or the time is up."""
+
+    gid: str
+    seats: Seats
+    joined: int
+    left: int
+    urgent: bool
+    why: str
+
+
+def find_due(connection: Connection, now: int) -> list[Due]:
+    """The groups whose epoch in force is not what the operator wishes, or soon runs out."""
+    eligible = registry.eligible_certificates(connection, now)
+    wished: dict[str, set[tuple[int, str]]] = {}
+    for row in connection.execute(select(schema.members)):
+        kid = eligible.get(row.device)
+        if kid is not None:
+            seats = wished.setdefault(row.gid, set())
+            if row.publish:
+                seats.add((PUBLISHER, kid))
+            if row.subscribe:
+                seats.add((SUBSCRIBER, kid))
+    present: dict[str, set[tuple[int, str]]] = {}
+    for row in connection.execute(select(schema.seats)):
+        present.setdefault(row.gid, set()).add((row.role, row.kid))
+    current = {row.gid: row for row in connection.execute(select(schema.epochs))}
+    found = []
+    for group in connection.execute(select(schema.groups).order_by(schema.groups.c.gid)):
+        to, at = frozenset(wished.get(group.gid, ())), present.get(group.gid, set())
+        epoch = current.get(group.gid)
+        joined, left = len(to - at), len(at - to)
+        # At half its time, so that nothing stops when the authority is away for less than the other half.
+        renew = epoch is not None and now - epoch.issued > max((epoch.not_after - epoch.issued) // 2, LEAST_LIFETIME)
+        if epoch is None and not to or group.epoch >= LAST:
+            continue
+        if left or joined:
+            found.append(Due(group.gid, to, joined, left, bool(left) or renew, f"{joined} seats taken, {left} left"))
+        elif epoch is not None and epoch.policy != group.policy:
+            found.append(Due(group.gid, to, 0, 0, True, "its policy changed"))
+        elif renew:
+            found.append(Due(group.gid, to, 0, 0, True, "the one before runs out"))
+    return found
+
+
+def make(connection: Connection, vault: Vault, due: Due, now: int) -> int:
+    """Makes the group's next epoch and all that is to be published of it, in the caller's transaction. The number of it.
+
+    Every member gets key packets, whoever left nothing; the secrets of the epoch before are gone from the database.
+    """
+    suite, gid = vault.suite, due.gid
+    group = connection.execute(select(schema.groups).where(schema.groups.c.gid == gid)).one()
+    epoch = group.epoch + 1
+    rows = _certificates(connection, {kid for _, kid in due.seats})
+    holders = {role: sorted(kid for seat, kid in due.seats if seat == role) for role in ROLES}
+    shares = {kid: vault.keyring.open(row.share, "certificates", kid, "share") for kid, row in rows.items()}
+    keys = _draw_keys(suite, [shares[kid] for kid in holders[PUBLISHER]], [shares[kid] for kid in holders[SUBSCRIBER]])
+    hashes = {kid: _cert_hash(suite, row.cert) for kid, row in rows.items()}
+    rosters = {role: issuing.make_roster(hashes[kid] for kid in holders[role]) for role in ROLES}
+    not_after = min(now + group.lifetime, MOST_TIME, vault.signer.cert.not_after)
+    info = issuing.make_info(
+        vault.signer,
+        gid.encode(),
+        epoch,
+        now,
+        not_after,
+        group.policy,
+        keys,
+        rosters[PUBLISHER],
+        rosters[SUBSCRIBER],
+        os.urandom(32),
+    )
+    info_hash = crypto.core.hash(suite, info)
+    notices = {
+        board.group_topic(gid, "info"): info,
+        board.group_topic(gid, "p"): rosters[PUBLISHER],
+        board.group_topic(gid, "s"): rosters[SUBSCRIBER],
+    }
+    for role, kid in registry.current_seats(connection, gid) - due.seats:
+        notices[board.key_topic(gid, kid, role)] = b""
+    for role, kid in due.seats:
+        notices[board.key_topic(gid, kid, role)] = issuing.make_key_packet(
+            suite,
+            bytes.fromhex(kid),
+            rows[kid].public,
+            role,
+            epoch,
+            info_hash,
+            keys.private[role],
+            random_scalar(suite),
+        )
+    _store(connection, vault, due, epoch, now, not_after, info, group.policy, keys)
+    # Again, although a roster may be what it was: a member that was waiting for it in the epoch before is subscribed to
+    # it already, and gets it for this one only if it is published once more.
+    board.put(connection, notices, again=True)
+    return epoch
+
+
+def _draw_keys(suite: int, publishers: list[bytes], subscribers: list[bytes]) -> issuing.GroupKeys:
+    while True:
+        try:
+            return issuing.make_keys(suite, publishers, subscribers, random_scalar(suite), random_scalar(suite))
+        except issuing.DrawAgain:
+            continue
+
+
+def _cert_hash(suite: int, cert: bytes) -> bytes:
+    return crypto.core.hash(suite, crypto.tag(b"cert", suite), cert)
+
+
+def _certificates(connection: Connection, kids: set[str]) -> dict[str, object]:
+    known = schema.certificates.c
+    found: dict[str, object] = {}
+    wanted = sorted(kids)
+    for at in range(0, len(wanted), 500):
+        query = select(known.kid, known.cert, known.public, known.share).where(known.kid.in_(wanted[at : at + 500]))
+        found.update((row.kid, row) for row in connection.execute(query))
+    return found
+
+
+def _store(
+    connection: Connection,
+    vault: Vault,
+    due: Due,
+    epoch: int,
+    issued: int,
+    not_after: int,
+    info: bytes,
+    policy: bytes,
+    keys: issuing.GroupKeys,
+) -> None:
+    gid, row = due.gid, f"{due.gid}/{epoch}"
+    connection.execute(update(schema.groups).where(schema.groups.c.gid == gid).values(epoch=epoch))
+    connection.execute(delete(schema.epochs).where(schema.epochs.c.gid == gid))
+    connection.execute(
+        schema.epochs.insert().values(
+            gid=gid,
+            epoch=epoch,
+            issued=issued,
+            not_after=not_after,
+            policy=policy,
+            info=info,
+            key_publishers=vault.keyring.seal(keys.private[PUBLISHER], "epochs", row, "key_publishers"),
+            key_subscribers=vault.keyring.seal(keys.private[SUBSCRIBER], "epochs", row, "key_subscribers"),
+        )
+    )
+    connection.execute(delete(schema.seats).where(schema.seats.c.gid == gid))
+    if due.seats:
+        seats = [{"gid": gid, "role": role, "kid": kid} for role, kid in sorted(due.seats)]
+        connection.execute(schema.seats.insert(), seats)
+
+
+def update_revoked(connection: Connection, vault: Vault, now: int) -> bool:
+    """Brings the published list of revoked certificates up to date; True if it changed. Expired ones are left out of it."""
+    known = schema.certificates.c
+    query = select(known.kid).where(known.revoked.is_not(None), known.not_after >= now)
+    kids = b"".join(sorted(bytes.fromhex(kid) for kid in connection.execute(query).scalars()))
+    before = board.payload(connection, board.REVOKED)
+    issued = now
+    if before is not None:
+        if before[4:-64] == kids:
+            return False
+        issued = max(now, int.from_bytes(before[:4], "big") + 1)
+    listed = [kids[at : at + 8] for at in range(0, len(kids), 8)]
+    board.put(connection, {board.REVOKED: issuing.make_revoked(vault.signer, issued, listed, os.urandom(32))})
+    return True
+
+
+def clear_certificates(connection: Connection, now: int, keep: int) -> int:
+    """Takes certificates that nobody needs any more off the board: revoked, expired, or replaced `keep` seconds ago."""
+    known = schema.certificates.c
+    seated = select(schema.seats.c.kid)
+    gone = known.revoked.is_not(None) | (known.not_after < now) | (known.replaced < now - keep)
+    on_board = select(schema.retained.c.topic)
+    topics = select(known.kid).where(gone, known.kid.not_in(seated), ("microseal/cert/" + known.kid).in_(on_board))
+    kids = list(connection.execute(topics).scalars())
+    board.clear(connection, [board.cert_topic(kid) for kid in kids])
+    return len(kids)
