@@ -3,7 +3,7 @@
 from device_support import reason_of, refused
 
 from microseal import errors
-from microseal.replay import WINDOW, Replay
+from microseal.replay import STATES, WINDOW, Replay
 
 A, B, C = b"kid-aaaa", b"kid-bbbb", b"kid-cccc"
 BOOT, LATER = b"boot-1__", b"boot-2__"
@@ -143,7 +143,13 @@ def test_states():
     refused(errors.STALE, replay.check_state, A, b"t", 99, True)
     replay.check_state(A, b"u", 1, True)
     replay.accept_state(A, b"u", 1)
-    refused(errors.ROOM, replay.check_state, B, b"t", 100, False)
+    replay.check_state(B, b"t", 100, False)
+    replay.accept_state(B, b"t", 100)
+    refused(errors.ROOM, replay.check_state, C, b"t", 100, False)
+    for i in range(2, STATES):
+        replay.accept_state(A, b"t%d" % i, 1)
+    refused(errors.ROOM, replay.check_state, A, b"v", 100, False)
+    replay.check_state(B, b"v", 100, False)  # one sender's topics take no other's room
     replay.retain(lambda kid: kid == B)
     replay.check_state(B, b"t", 100, False)
     replay.check_state(A, b"t", 1, True)
