@@ -15,15 +15,20 @@ class Fetching:
 
     def want(self, kid, ticks):
         """Asks for the certificate of kid, unless it is being asked for or was within the last minute."""
-        if kid in self.wanted:
+        if kid in self.wanted or len(self.wanted) >= self._limit:
             return
+        if len(self._asked) >= 4 * self._limit:
+            self._forget(ticks)
         last = self._asked.get(kid)
-        if last is not None and ticks - last < _AGAIN or len(self.wanted) >= self._limit:
+        if last is not None and ticks - last < _AGAIN or last is None and len(self._asked) >= 4 * self._limit:
             return
-        if last is None and len(self._asked) >= 4 * self._limit:
-            self._asked.popitem()
         self._asked[kid] = ticks
         self.wanted.append(kid)
+
+    def _forget(self, ticks):
+        """Makes room for others: whoever was asked for longer than a minute ago need not be remembered."""
+        for kid in [kid for kid, last in self._asked.items() if ticks - last >= _AGAIN and kid not in self.wanted]:
+            del self._asked[kid]
 
     def hold(self, kid, topic, raw):
         """Keeps a message until the certificate of kid is there, if it is the first of this sender and there is room."""
@@ -37,5 +42,5 @@ class Fetching:
 
     def give_up(self, ticks):
         """Ends what was not answered within a minute, and lets its message go."""
-        for kid in [kid for kid in self.wanted if ticks - self._asked.get(kid, 0) >= _AGAIN]:
+        for kid in [kid for kid in self.wanted if ticks - self._asked[kid] >= _AGAIN]:
             self.done(kid)
