@@ -366,7 +366,6 @@ class MQTTClient:
             self._refuse(topic, refusal.reason)
         except NotReady:
             self._refuse(topic, errors.TIME)
-        self._serve()
 
     def _is_for(self, channel, topic):
         """A filter may reach into groups of both kinds; each of them is heard on its own connection."""
