@@ -4,6 +4,7 @@ A point is a pair (x, y) of integers, infinity is None.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 Point = tuple[int, int] | None
 
@@ -38,12 +39,7 @@ class Curve:
         return x, (slope * (x1 - x) - y1) % self.p
 
     def multiply(self, k: int, point: Point) -> Point:
-        result: Point = None
-        for bit in bin(k % self.q)[2:]:
-            result = self.add(result, result)
-            if bit == "1":
-                result = self.add(result, point)
-        return result
+        return _multiply(self, k % self.q, point)
 
     def base(self, k: int) -> Point:
         return self.multiply(k, self.generator)
@@ -68,6 +64,17 @@ class Curve:
         if y * y % self.p != square:
             raise ValueError("not on the curve")
         return x, y if y & 1 == data[0] & 1 else self.p - y
+
+
+@lru_cache(maxsize=8192)
+def _multiply(curve: Curve, k: int, point: Point) -> Point:
+    """Doubling and adding. Remembered, as a scenario multiplies by the same few keys again and again."""
+    result: Point = None
+    for bit in bin(k)[2:]:
+        result = curve.add(result, result)
+        if bit == "1":
+            result = curve.add(result, point)
+    return result
 
 
 _P256_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
