@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from microseal.errors import Refused
-from world import Packet, World
+from world import READY, Packet, World
 
 
 @pytest.fixture(params=[1, 2])
@@ -70,11 +70,10 @@ def test_the_attacker_drops_alters_and_delays(world: World) -> None:
 def test_a_restarted_device_finds_its_groups_again(world: World) -> None:
     pump, desk = world.enrol("pump-1"), world.enrol("desk", signed=True)
     world.form("plant", [pump], [desk], mode=2, topics=["plant/#"])
-    world.advance(10)
     for device in (pump, desk):
         device.restart()
     world.settle()
-    world.advance(1)
+    world.advance(READY)
     pump.publish("plant/level", b"again")
     world.settle()
     assert [m.payload for m in desk.messages] == [b"again"]

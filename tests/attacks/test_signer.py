@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from microseal.provisioning import load_authority
-from world import Device, World
+from world import READY, Device, World
 
 
 def _stored_signer(device: Device) -> bytes:
@@ -25,6 +25,7 @@ def test_a_newer_signer_takes_over_with_its_first_signature() -> None:
         assert _stored_signer(desk) == _stored_signer(pump) == after
         desk.restart()
         world.settle()
+        world.advance(READY)
         world.change("plant", [pump], [desk])
         pump.publish("plant/level", b"4.2")
         world.settle()

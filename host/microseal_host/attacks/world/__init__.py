@@ -12,6 +12,6 @@ Nothing in it moves by itself: time stands still until `advance`, messages lie i
 
 from .broker import Broker, Packet
 from .device import Device
-from .world import World
+from .world import READY, World
 
-__all__ = ["Broker", "Device", "Packet", "World"]
+__all__ = ["READY", "Broker", "Device", "Packet", "World"]

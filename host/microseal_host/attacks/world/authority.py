@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from microseal import crypto
+from microseal import crypto, errors
 from microseal.entropy import Entropy
 from microseal.errors import Refused
 from microseal.group import PUBLISHER, SUBSCRIBER, Info
@@ -90,7 +90,7 @@ class Authority:
         levels = packet.topic.split(b"/")
         try:
             if levels[1] == b"enroll":
-                return self._enrol(packet.payload, lifetime)
+                return self.enrol(packet.payload, lifetime)
             if levels[1] == b"share":
                 self._share(levels[2], packet.payload)
             if levels[1] == b"clock":
@@ -100,11 +100,15 @@ class Authority:
             pass
         return []
 
-    def _enrol(self, raw: bytes, lifetime: int) -> list[Packet]:
+    def enrol(self, raw: bytes, lifetime: int = YEAR) -> list[Packet]:
+        """The reply to a request with a claim, or Refused."""
         request = Request(raw)
         id = request.id.decode()
         if raw not in self._replies:
-            issuing.check_claim(request, self._claims.pop(id, bytes(32)))
+            if id not in self._claims:
+                raise Refused(errors.CLAIM)
+            issuing.check_claim(request, self._claims[id])
+            del self._claims[id]
             cert, self._replies[raw] = self._issue(request, DEVICE, self.now() + lifetime)
             parsed = Certificate(cert)
             self.enrolled[id] = Enrolled(parsed, self.anchor.public_key(parsed))

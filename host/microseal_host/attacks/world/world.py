@@ -21,6 +21,7 @@ from .broker import Broker, Packet
 from .device import Device
 
 START = 1_800_000_000  # s since 1970
+READY = 40  # s after a start from which on a receiver takes messages in every mode (section 6, rule 5; t of mode 3 is rounded down)
 
 
 class World:
@@ -87,7 +88,7 @@ class World:
         source: Callable[[int], bytes] | None = None,
         **limits: int,
     ) -> Device:
-        """A device that is provisioned by a claim file and has enrolled.
+        """A device that is provisioned by a claim file, has enrolled, and hears messages in every mode.
 
         ahead: s by which its clock is ahead; signed: it has no clock of its own; source: its chip's random bytes; limits: Member's.
         """
@@ -99,6 +100,7 @@ class World:
         device = Device(self, id, directory, ahead, signed, source or self.random.randbytes, limits)
         self.devices[id] = device
         self.settle()
+        self.advance(READY)
         return device
 
     def form(
