@@ -132,9 +132,8 @@ class Membership:
             raise Refused(errors.EXPIRED)
         info, (me, roles) = self.pending, self._place()
         if not roles and self.number is None:
-            self.pending = (
-                None  # never a member: nothing to remember, or a broker could fill this device with other groups
-            )
+            # Never a member. If that were remembered, a broker could fill this device with other groups.
+            self.pending = None
             self.trouble = errors.ROLE
             return False
         for role in roles:
