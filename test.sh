@@ -65,7 +65,7 @@ run_lint() {
 }
 
 run_native() {
-    PATH="$PWD/.venv/bin:$PATH" make --no-print-directory -C firmware/native check LONG=$long
+    PATH="$PWD/.venv/bin:$PATH" make -j2 --output-sync=line --no-print-directory -C firmware/native check LONG=$long
 }
 
 run_python() {

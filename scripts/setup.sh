@@ -33,6 +33,9 @@ done
 # shellcheck source=scripts/lib.sh
 source scripts/lib.sh
 
+[[ $root != *[[:space:]]* ]] ||
+    die "the path of this checkout has a space in it, which make cannot cope with: $root" "move it and run this again"
+
 mkdir -p build/setup
 log=$root/build/setup/log
 # Two set-ups at once (a test run beside a demo) would fight over pip and over the unpacked sources.

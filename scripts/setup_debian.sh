@@ -3,7 +3,7 @@
 
 debian_missing=()
 debian_python=/usr/bin/python3
-python_candidates=(python3 $debian_python python3.14 python3.13 python3.12 python3.11)
+python_candidates=(python3 "$debian_python" python3.14 python3.13 python3.12 python3.11)
 
 # sbin is where mosquitto lives, and not on the PATH of an ordinary Debian user.
 have() {

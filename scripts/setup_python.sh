@@ -44,13 +44,14 @@ usable_venv() {
     [[ -x .venv/bin/python ]] &&
         .venv/bin/python - "$root/.venv" <<'PY' 2>/dev/null
 import os, sys
+import pip  # a set-up that was interrupted while .venv was made leaves none
 sys.exit(sys.version_info < (3, 11) or os.path.realpath(sys.prefix) != os.path.realpath(sys.argv[1]))
 PY
 }
 
 moved_venv() {
     # Made elsewhere and moved here: its scripts point at the old place.
-    [[ -f .venv/bin/pip ]] && [[ $(head -c 500 .venv/bin/pip | head -n 1) != *"$root/.venv/bin/"* ]]
+    [[ -f .venv/bin/pip && $(head -c 500 .venv/bin/pip) != *"$root/.venv/bin/"* ]]
 }
 
 install_python_packages() {

@@ -12,6 +12,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -102,6 +103,30 @@ def test_a_python_without_venv_asks_for_the_package(checkout: Path, tmp_path: Pa
         f'python_candidates=({bare}); debian_python={bare}; find_python; echo "$python ${{debian_missing[*]}}"',
     )
     assert done.stdout.split() == [str(bare), "python3-venv"], done.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--without-pip"]], ids=["whole", "interrupted"])
+def test_a_venv_that_was_not_finished_is_made_again(checkout: Path, options: list[str]) -> None:
+    (checkout / ".venv").unlink()
+    subprocess.run([sys.executable, "-m", "venv", *options, checkout / ".venv"], check=True)
+    done = shell(checkout, 'plan_python_packages; echo "$python_todo $venv_todo"')
+    assert done.stdout == ("1 1\n" if options else "1 0\n"), done.stderr
+
+
+def test_a_venv_that_was_moved_is_made_again(checkout: Path) -> None:
+    (checkout / ".venv").unlink()
+    subprocess.run([sys.executable, "-m", "venv", checkout / "elsewhere"], check=True)
+    (checkout / "elsewhere").rename(checkout / ".venv")
+    done = shell(checkout, 'plan_python_packages; echo "$python_todo $venv_todo"')
+    assert done.stdout == "1 1\n", done.stderr
+
+
+def test_a_path_with_a_space_is_refused(tmp_path: Path, root: Path) -> None:
+    shutil.copytree(root / "scripts", tmp_path / "my checkout/scripts")
+    done = subprocess.run([tmp_path / "my checkout/scripts/setup.sh"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "has a space in it" in done.stderr
+    assert not (tmp_path / "my checkout/build").exists()
 
 
 # umqtt.simple from an index
