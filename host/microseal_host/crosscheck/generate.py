@@ -50,7 +50,13 @@ class Draw:
 
 
 class Maker:
-    """One scenario in the making: three devices (one publishes, one subscribes, one does both), the signer and the gate."""
+    """One scenario in the making.
+
+    Three devices, of which the first publishes and subscribes, the second publishes, the third subscribes; one that is in no group,
+    and whose certificate is over; the signer; the gate.
+    """
+
+    OUTSIDER, SIGNER, GATE = 3, 4, 5
 
     def __init__(self, number: int, seed: str) -> None:
         self.suite = SUITES[number]
@@ -65,9 +71,9 @@ class Maker:
 
     def make(self) -> Values:
         ca = {"private": sc(self.d_ca).hex(), "public": self.q_ca.hex()}
-        ca |= {"issuer": identity.issuer(self.suite, self.q_ca).hex(), "signer": 3}
+        ca |= {"issuer": identity.issuer(self.suite, self.q_ca).hex(), "signer": self.SIGNER}
         self.file["ca"] = ca
-        self.file["ecqv"] = [self._member(i, flags) for i, flags in enumerate((0, 0, 0, 1, 2))]
+        self.file["ecqv"] = [self._member(i, flags) for i, flags in enumerate((0, 0, 0, 0, 1, 2))]
         self.file["groups"] = [self._group()]
         self.file["envelopes"] = [self._envelope(mode) for mode in (1, 2, 3)]
         self.file["sessions"] = [self._session()]
@@ -84,7 +90,7 @@ class Maker:
         while (r + k) % suite.curve.q == 0:
             k = draw.scalar()
         request = identity.request(suite, id, r, g)
-        not_after = draw.number(self.now + 1000, 2**32 - 1)
+        not_after = self.now - 1 if index == self.OUTSIDER else draw.number(self.now + 1000, 2**32 - 1)
         issued = identity.issue(suite, self.d_ca, request, flags, not_after, k)
         d, cert = identity.accept(suite, self.q_ca, id, flags, r, suite.public(g), issued.reply)
         self.certs.append(cert)
@@ -133,8 +139,8 @@ class Maker:
             blind_s=draw.scalar(),
         )
         rand = draw.bytes(32)
-        encoded = groups.info(suite, draft, self.private[3], rand)
-        self.info = groups.parse_info(suite, self.certs[3].public, encoded)
+        encoded = groups.info(suite, draft, self.private[self.SIGNER], rand)
+        self.info = groups.parse_info(suite, self.certs[self.SIGNER].public, encoded)
         d_p = groups.private_key(suite, [self.shares[i] for i in publishers], draft.blind_p)
         d_s = groups.private_key(suite, [self.shares[i] for i in subscribers], draft.blind_s)
         self.keys = {PUBLISHER: d_s, SUBSCRIBER: d_p}
@@ -206,11 +212,11 @@ class Maker:
         will_topic = draw.text(0, 60, _TOPIC)
         will = draw.bytes(draw.below(100)) if will_topic else b""
         flags, keep_alive = draw.number(0, 255), draw.number(0, 65535)
-        connect = sessions.Connect(client, flags, keep_alive, will_topic, will, self.certs[0], self.certs[4])
+        connect = sessions.Connect(client, flags, keep_alive, will_topic, will, self.certs[0], self.certs[self.GATE])
         e, e_gate, t = draw.scalar(), draw.scalar(), self.now + draw.below(100)
         device = sessions.Device(suite, connect, self.private[0], e)
         hello = device.hello(t)
-        welcome, session, _ = sessions.Gate(suite, self.private[4]).answer(connect, hello, self.now, e_gate)
+        welcome, session, _ = sessions.Gate(suite, self.private[self.GATE]).answer(connect, hello, self.now, e_gate)
         self.frames = [
             ("up", f"microseal/up/{client}", 0, b""),
             ("up", "s/1", draw.number(1, 2**32 - 2), draw.bytes(7)),
@@ -219,7 +225,7 @@ class Maker:
         self.session = session
         return {
             "sender": 0,
-            "gate": 4,
+            "gate": self.GATE,
             "client": client,
             "connect_flags": flags,
             "keep_alive": keep_alive,
@@ -251,7 +257,7 @@ class Maker:
         return {"seed": seed.hex(), "rand": rand.hex(), **numbers, "value": value.hex()}
 
     def _notices(self) -> None:
-        suite, draw, signer = self.suite, self.draw, self.private[3]
+        suite, draw, signer = self.suite, self.draw, self.private[self.SIGNER]
         challenge, rand = draw.bytes(16), draw.bytes(32)
         signed = notices.signed_time(suite, challenge, self.now, signer, rand)
         self.file["time"] = {"challenge": challenge.hex(), "time": self.now, "rand": rand.hex(), "signed": signed.hex()}

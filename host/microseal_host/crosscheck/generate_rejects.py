@@ -93,7 +93,7 @@ class Rejects:
         head, message = data[:40], bytes.fromhex(entry["message"])
         sender = entry["sender"]
         other = next(i for i in ((0, 2) if direction else (0, 1)) if i != sender)
-        kid, signer_kid = maker.certs[sender].kid, maker.certs[3].kid
+        kid, signer_kid = maker.certs[sender].kid, maker.certs[maker.SIGNER].kid
         sig = maker.signed_by(sender, "m3i", gctx, head + message)
         altered = sig[:-1] + bytes([sig[-1] ^ 1])
         plain = kid + sig + message
@@ -118,7 +118,7 @@ class Rejects:
         data = bytes.fromhex(entry["envelope"])
         gctx = envelopes.context(maker.info.gid, maker.info.epoch, entry["topic"])
         # The one who has the other role only; what it says of publishers and subscribers is for direction 0.
-        outsiders = {"valid signature of a certificate on no roster": 3}
+        outsiders = {"valid signature of a certificate on no roster": maker.draw.choice((maker.OUTSIDER, maker.SIGNER))}
         if entry["direction"] == 0:
             outsiders["valid signature of a subscriber that is no publisher"] = 2
         for why, member in outsiders.items():

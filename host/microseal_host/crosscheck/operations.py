@@ -27,7 +27,7 @@ from microseal.identity import (
     make_share,
     renew_request,
 )
-from microseal.inbox import Inbox
+from microseal.inbox import Inbox, MissingCertificate
 from microseal.replay import Replay
 from microseal.revocation import Revoked
 from microseal.senders import Senders
@@ -371,8 +371,13 @@ def open_envelope(i):
     now, raw = i.number("now"), i.bytes("envelope")
     groups, group = _member(i, me)
     senders = Senders(i.anchor(), _LIMIT)
-    for cert in i.many("senders"):
-        senders.add(Certificate(cert).kid, cert, now)
+    lacking = {}
+    for raw_cert in i.many("senders"):
+        kid = Certificate(raw_cert).kid
+        try:
+            senders.add(kid, raw_cert, now)
+        except Refused as refused:
+            lacking[kid] = refused.reason
     inbox = Inbox(groups, senders, Replay(_LIMIT), lambda t, now: None)
     inbox.started = 0
     trace = Trace(crypto.core, group, senders)
@@ -383,6 +388,9 @@ def open_envelope(i):
         if refused.reason == errors.INNER:
             raise Refused("inner " + trace.inner_cause())
         raise _refine(i.suite, raw, refused)
+    except MissingCertificate as missing:
+        reason = lacking.get(missing.kid, errors.UNKNOWN)
+        raise Refused("inner " + reason if missing.anonymous else reason)
     finally:
         crypto.use(trace.core)
     return {
