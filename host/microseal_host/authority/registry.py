@@ -239,9 +239,7 @@ def remove_member(connection: Connection, gid: str, device: str) -> None:
 
 def list_groups(connection: Connection) -> list[tuple[str, Policy, int, int]]:
     """(gid, policy, epoch, number of members) of each group."""
-    counts = dict(
-        connection.execute(select(schema.members.c.gid, func.count()).group_by(schema.members.c.gid)).tuples().all()
-    )
+    counts = dict(connection.execute(select(schema.members.c.gid, func.count()).group_by(schema.members.c.gid)).all())
     rows = connection.execute(select(schema.groups).order_by(schema.groups.c.gid))
     return [(row.gid, parse_policy(row.policy), row.epoch, counts.get(row.gid, 0)) for row in rows]
 

@@ -1,0 +1,81 @@
+"""The commands, and what they have in common: how they fail, and how they end.
+
+Exit codes: 0 done; 1 no, or refused; 2 called wrongly; 3 something is not there, not reachable or not ready yet;
+4 wrong passphrase or permissions; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+import microseal
+from microseal import crypto
+from microseal.errors import MicrosealError, NotReady, Refused
+from microseal_host.backends import libcrypto
+
+from ..failure import INTERRUPTED, NEGATIVE, NOT_READY, Failure
+from . import authority, crosscheck, device, group, init, listen, output, publish
+
+
+class _Root(TyperGroup):
+    """Expected errors end a command with a line that says what to do, never with a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            output.fail(str(failure), failure.hint)
+            code = failure.code
+        except Refused as refusal:
+            output.fail(f"refused: {refusal.reason}")
+            code = NEGATIVE
+        except NotReady as error:
+            output.fail(str(error))
+            code = NOT_READY
+        except MicrosealError as error:
+            output.fail(str(error))
+            code = NEGATIVE
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=_Root,
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables would show secrets.
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Identity, signed and sealed messages for small devices on any MQTT broker.",
+    epilog="Exit codes: 0 done, 1 no or refused, 2 called wrongly, 3 not reachable or not ready, 4 not permitted, "
+    "130 interrupted.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"microseal {microseal.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    # What every command computes with.
+    crypto.use(libcrypto)
+
+
+app.command("init", epilog=init.EXAMPLE)(init.init)
+app.add_typer(device.app, name="device")
+app.add_typer(group.app, name="group")
+app.add_typer(authority.app, name="authority")
+app.command("listen", epilog=listen.EXAMPLE)(listen.listen)
+app.command("publish", epilog=publish.EXAMPLE)(publish.publish)
+app.command("crosscheck", epilog=crosscheck.EXAMPLE)(crosscheck.crosscheck)

@@ -1,0 +1,124 @@
+"""`microseal device`: adds, lists and revokes devices."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..failure import USAGE, Failure
+from ..mqtt import parse_address
+from . import options, output
+
+app = typer.Typer(no_args_is_help=True, help="Add, list and revoke devices.")
+
+_Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="1 to 32 of A-Z a-z 0-9 . _ : -")]
+
+
+@app.command("add", epilog="Example: [bold]microseal device add pump-3[/bold] writes pump-3.claim.json")
+def add(
+    ids: _Ids,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The claim file; default: ID.claim.json.")
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", metavar="DIR", help="Where claim files go; default: here.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Another claim for a device that there is already, or was revoked.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace claim files that are in the way.")] = False,
+    broker: options.Broker = None,
+    database: options.Database = "microseal.db",
+    passphrase_file: options.PassphraseFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Add devices: each gets a claim file, good for one enrolment.
+
+    The file has a one-time secret: bring it to the device alone, over a cable, and delete it.
+    """
+    from ..authority import claims, registry, vault
+    from ..authority.database import open_existing
+
+    if out is not None and (len(ids) > 1 or directory is not None):
+        raise Failure("--out is for one device", "use --directory for several", USAGE)
+    if len(set(ids)) != len(ids):
+        raise Failure("the same id twice", code=USAGE)
+    for device in ids:
+        registry.name(device, "device id")
+    store = open_existing(database)
+    secret = options.passphrase(passphrase_file)
+    files = claims.ClaimFiles()
+    written = []
+    try:
+        with store.write() as connection:
+            keyring = vault.unlock_keyring(connection, secret)
+            place = None
+            if broker is not None:
+                tls = json.loads(connection.execute(vault.broker_query()).scalar_one()).get("tls", False)
+                host, port = parse_address(broker, tls)
+                place = {"host": host, "port": port} | ({"tls": True} if tls else {})
+            for device in ids:
+                registry.add_device(connection, device, again)
+                path = out or (directory or Path()) / claims.file_name(device)
+                files.write(path, claims.make_claim(connection, keyring, device, place), force)
+                written.append({"id": device, "claim_file": str(path)})
+    except BaseException:
+        files.take_back()
+        raise
+    if as_json:
+        output.print_json(written)
+        return
+    for entry in written:
+        output.note(f"claim for {entry['id']} in {entry['claim_file']}")
+
+
+@app.command(
+    "list", epilog="Example: [bold]microseal device list --json | jq '.[] | select(.state==\"active\")'[/bold]"
+)
+def list_(database: options.Database = "microseal.db", as_json: options.Json = False) -> None:
+    """List devices: state, certificate, groups (p publishes, s subscribes)."""
+    from ..authority import registry
+    from ..authority.database import open_existing
+
+    with open_existing(database).read() as connection:
+        devices = registry.list_devices(connection, int(time.time()))
+    if as_json:
+        output.print_json(
+            [
+                {"id": d.id, "state": d.state, "kid": d.kid, "not_after": d.not_after, "groups": d.groups}
+                for d in devices
+            ]
+        )
+        return
+    table = output.table("device", "state", "kid", "not after", "groups")
+    for d in devices:
+        groups = " ".join(f"{gid}:{roles}" for gid, roles in d.groups.items())
+        table.add_row(d.id, d.state, d.kid or "-", output.date(d.not_after), groups)
+    output.console().print(table)
+
+
+@app.command("revoke", epilog="Example: [bold]microseal device revoke pump-3[/bold]")
+def revoke(ids: _Ids, database: options.Database = "microseal.db", as_json: options.Json = False) -> None:
+    """Take back devices' certificates, claims and memberships; their groups get new keys at once."""
+    from ..authority import lease, registry
+    from ..authority.database import open_existing
+
+    store = open_existing(database)
+    with store.write() as connection:
+        taken = {device: registry.revoke_device(connection, device) for device in ids}
+    if as_json:
+        output.print_json([{"id": device, "certificates": count} for device, count in taken.items()])
+    else:
+        for device, count in taken.items():
+            output.note(f"{device} is revoked, with {count} certificate{'' if count == 1 else 's'}")
+    warn_if_idle(lease.is_running(store))
+
+
+def warn_if_idle(running: bool) -> None:
+    """A wish is only written down until the service takes it up."""
+    if not running:
+        output.note("no authority service is running: this takes effect when one does (microseal authority run)")
