@@ -9,6 +9,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
+from microseal import errors
 from microseal.inbox import Message
 
 _UNITS: dict[str, Callable[[float], str]] = {
@@ -18,6 +19,22 @@ _UNITS: dict[str, Callable[[float], str]] = {
 }
 
 
+# What the reason of errors.py means to somebody who sees it for the first time.
+_MEANINGS = {
+    errors.SIGNATURE: " (these are not the bytes that a member signed: the relay altered them)",
+    errors.INNER: " (not what a member sealed)",
+    errors.DECRYPTION: " (not what a member sealed)",
+    errors.REPLAY: " (it has been here before)",
+    errors.TIME: " (too old, or from before the listener's start; mode 3 rounds times down to half a minute)",
+}
+
+
+def printable(raw: bytes) -> str:
+    """Bytes as text for a terminal: what could do something there is shown by its escape."""
+    text = raw.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def describe(payload: bytes) -> str:
     """Readings as a person reads them; anything else as it is, with what is not printable escaped."""
     try:
@@ -25,12 +42,11 @@ def describe(payload: bytes) -> str:
     except ValueError:
         readings = None
     if not isinstance(readings, dict):
-        text = payload.decode("utf-8", "backslashreplace")
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return printable(payload)
     parts = []
     for name, value in readings.items():
         known = _UNITS.get(name) if isinstance(value, int | float) else None
-        parts.append(known(value) if known else f"{name} {json.dumps(value)}")
+        parts.append(known(value) if known else printable(f"{name} {json.dumps(value)}".encode()))
     return ", ".join(parts)
 
 
@@ -45,39 +61,41 @@ class View:
 
     def progress(self, text: str) -> None:
         if not self._json:
-            self._console.print(Text(text, style="dim"))
+            self._console.print(Text(text, style="dim"), soft_wrap=True)
 
-    def message(self, message: Message, now: float) -> None:
-        """now: the receiver's clock, s since 1970; the age is counted from the second in which the sender sealed the message."""
+    def message(self, message: Message) -> None:
+        """The age is counted from the second in which the sender sealed the message, by its clock and this one."""
         self.verified += 1
-        age = max(0.0, now - message.t)
+        age = max(0.0, time.time() - message.t)
         sender, topic = message.sender.decode(), message.topic.decode()
         if self._json:
-            shown = {"verified": True, "sender": sender, "topic": topic, "mode": message.mode, "age": round(age, 3)}
+            shown = {"verified": True, "sender": sender, "topic": topic, "mode": message.mode, "age": round(age, 1)}
             self._print_json(shown | {"value": message.payload.decode("utf-8", "backslashreplace")})
             return
-        line = Text.assemble(
-            (time.strftime("%H:%M:%S ", time.localtime(now)), "dim"),
+        self._line(
             ("verified ", "green"),
-            (f"{sender:<12}", "bold"),
-            f" mode {message.mode}  age {age:4.1f} s  {describe(message.payload)}",
+            (f"{sender:<8}", "bold"),
+            f" mode {message.mode}  age {age:3.1f} s  {describe(message.payload)}",
         )
-        self._console.print(line, soft_wrap=True)
 
-    def refusal(self, topic: str, reason: str, explanation: str, now: float) -> None:
+    def refusal(self, topic: bytes, reason: str) -> None:
         """What is refused has no sender that could be named: nothing in it has been proved."""
         self.refused += 1
+        name = printable(topic)
         if self._json:
-            self._print_json({"verified": False, "topic": topic, "reason": reason})
+            self._print_json({"verified": False, "topic": name, "reason": reason})
             return
-        line = Text.assemble(
-            (time.strftime("%H:%M:%S ", time.localtime(now)), "dim"),
-            ("REFUSED  ", "bold red"),
-            f"on {topic}: ",
-            (reason, "bold"),
-            f" ({explanation})" if explanation else "",
-        )
-        self._console.print(line, soft_wrap=True)
+        self._line(("REFUSED  ", "bold red"), "on ", (name, "bold"), ": ", (reason, "bold"), _MEANINGS.get(reason, ""))
+
+    def summary(self, altered: int) -> None:
+        """altered: how many messages the relay has changed."""
+        if self._json:
+            self._print_json({"summary": {"verified": self.verified, "refused": self.refused, "altered": altered}})
+        else:
+            self.progress(f"verified: {self.verified}, refused: {self.refused}, altered by the relay: {altered}")
+
+    def _line(self, *parts: str | tuple[str, str]) -> None:
+        self._console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), *parts), soft_wrap=True)
 
     def _print_json(self, document: dict[str, object]) -> None:
         self._console.file.write(json.dumps(document) + "\n")
