@@ -196,7 +196,7 @@ class Receiver:
             raise Refused("policy", "size")
         sender = self._sender(group, epoch, e.direction, kid, now)
         schnorr.check(suite, sender.public, "m3i", gctx, e.head + message, sig, "inner signature")
-        if (e.Z, kid) in self.anonymous:
+        if self.anonymous.get((e.Z, kid), -1) >= now:
             raise Refused("replay", "Z")
         return Opened(message, kid, e.time, e.mode, False)
 
