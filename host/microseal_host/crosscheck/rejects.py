@@ -115,8 +115,8 @@ def _by_a_device(r: Rejected) -> bool:
 
 
 def _of_another_member(r: Rejected) -> bool:
-    packets = r.s.groups[0]["key_packets"]
-    return any(p["packet"] == r.entry["value"] for p in packets if p["member"] != r.entry["member"])
+    others = (p for p in r.s.groups[0]["key_packets"] if p["member"] != r.entry["member"])
+    return r.entry["value"] == next(others)["packet"]
 
 
 def _other_role(r: Rejected) -> bool:
@@ -314,7 +314,7 @@ def add_rejects(s: Scenario, found: Cases) -> None:
 def _is_made(rule: Rule, rejected: Rejected) -> bool:
     try:
         return rule.made(rejected)
-    except (IndexError, ValueError, ZeroDivisionError):  # too short for what its reason says, or no source at all
+    except (IndexError, StopIteration, ValueError, ZeroDivisionError):  # too short for its reason, or no source at all
         return False
 
 
