@@ -36,9 +36,8 @@ static void rescale(point *a, const curve *c)
 
 static void generator(point *r, const curve *c)
 {
-    fe_copy(r->x, c->gx);
-    fe_copy(r->y, c->gy);
-    fe_one(r->z, &c->p);
+    fe one = {1};
+    point_mul_base(r, one, c);
 }
 
 /* r = k mod q for a small k, or q + k for a negative one */

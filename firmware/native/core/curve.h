@@ -12,7 +12,7 @@
 
 typedef struct {
     modulus p, q;
-    fe b, gx, gy; /* b and G, in Montgomery form like the table */
+    fe b; /* in Montgomery form, like the table */
     /* comb[j][u] = 2^(130 j) * (2^104 + sum over i < 4 of (+1 if bit i of u else -1) * 2^(26 i)) * G as x, y */
     fe comb[COMB_BLOCKS][COMB_ENTRIES][2];
 } curve;

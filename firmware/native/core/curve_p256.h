@@ -14,8 +14,6 @@ static const curve curve_p256 = {
             .k0 = 0xccd1c8aaee00bc4f,
         },
     .b = NUMBER(0xdc30061d04874834, 0xe5a220abf7212ed6, 0xacf005cd78843090, 0xd89cdf6229c4bddf),
-    .gx = NUMBER(0x18905f76a53755c6, 0x79fb732b77622510, 0x75ba95fc5fedb601, 0x79e730d418a9143c),
-    .gy = NUMBER(0x8571ff1825885d85, 0xd2e88688dd21f325, 0x8b4ab8e4ba19e45c, 0xddf25357ce95560a),
     .comb =
         {
             {

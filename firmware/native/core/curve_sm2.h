@@ -14,8 +14,6 @@ static const curve curve_sm2 = {
             .k0 = 0x327f9e8872350975,
         },
     .b = NUMBER(0x240fe188ba20e2c8, 0x527981505ea51c3c, 0x71cf379ae9b537ab, 0x90d230632bc0dd42),
-    .gx = NUMBER(0x91167a5ee1c13b05, 0xd6a1ed99ac24c3c3, 0x3e7981eddca6c050, 0x61328990f418029e),
-    .gy = NUMBER(0x63cd65d481d735bd, 0x8d4cfb066e2a48f8, 0xc1f5e5788d3295fa, 0xc1354e593c2d0ddd),
     .comb =
         {
             {

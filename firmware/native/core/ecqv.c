@@ -1,12 +1,11 @@
 /* ECQV implicit certificates: protocol.md section 4, after SEC 4 v1.0. */
-#include "hash.h"
 #include "point.h"
 #include "scalar.h"
 
 #include <string.h>
 
 /* e = Hn(cert): H(cert) as an integer, shifted right by one bit, which puts it below q. May be 0, in theory. */
-static void hash_certificate(fe e, uint8_t suite, const void *cert, size_t length)
+static MS_NOINLINE void hash_certificate(fe e, uint8_t suite, const void *cert, size_t length)
 {
     ms_hash ctx;
     uint8_t digest[MS_HASH_SIZE];
@@ -83,22 +82,14 @@ ms_error ms_ecqv_public(uint8_t suite, const void *cert, size_t length, const ui
     return public_key(Q, e, C, q_ca, c);
 }
 
-ms_error ms_ecqv_accept(uint8_t suite, const void *cert, size_t length, const uint8_t C[MS_POINT_SIZE],
-                        const uint8_t q_ca[MS_POINT_SIZE], const uint8_t r[MS_SCALAR_SIZE],
-                        const uint8_t a[MS_SCALAR_SIZE], uint8_t d[MS_SCALAR_SIZE], uint8_t Q[MS_POINT_SIZE])
+/* d = e*r + a, if d is not 0 and d*G is Q; else MS_ERR_CERTIFICATE. */
+static MS_NOINLINE ms_error private_key(uint8_t d[MS_SCALAR_SIZE], const fe e, const uint8_t r[MS_SCALAR_SIZE],
+                                        const uint8_t a[MS_SCALAR_SIZE], const uint8_t Q[MS_POINT_SIZE], const curve *c)
 {
-    fe e, x, y;
+    fe x, y;
     point own;
-    uint8_t own_bytes[MS_POINT_SIZE], public_bytes[MS_POINT_SIZE];
-    const curve *c = curve_of(suite);
-    if (!c) {
-        return MS_ERR_SUITE;
-    }
-    hash_certificate(e, suite, cert, length);
-    ms_error error = public_key(public_bytes, e, C, q_ca, c);
-    if (!error) {
-        error = scalar_load_checked(x, r, c);
-    }
+    uint8_t own_bytes[MS_POINT_SIZE];
+    ms_error error = scalar_load_checked(x, r, c);
     if (!error) {
         error = scalar_load_checked(y, a, c);
     }
@@ -112,18 +103,36 @@ ms_error ms_ecqv_accept(uint8_t suite, const void *cert, size_t length, const ui
             /* d*G is what everybody computes as Q, or else the certificate is refused: no secret either way. */
             point_mul_base(&own, x, c);
             point_encode(own_bytes, &own, c);
-            if (!ms_equal(own_bytes, public_bytes, MS_POINT_SIZE)) {
-                error = MS_ERR_CERTIFICATE;
-            } else {
+            if (ms_equal(own_bytes, Q, MS_POINT_SIZE)) {
                 fe_store(d, x);
-                memcpy(Q, public_bytes, MS_POINT_SIZE);
+            } else {
+                error = MS_ERR_CERTIFICATE;
             }
         }
     }
     ms_wipe(x, sizeof x);
     ms_wipe(y, sizeof y);
-    ms_wipe(&own, sizeof own);
-    ms_wipe(own_bytes, sizeof own_bytes);
+    return error;
+}
+
+ms_error ms_ecqv_accept(uint8_t suite, const void *cert, size_t length, const uint8_t C[MS_POINT_SIZE],
+                        const uint8_t q_ca[MS_POINT_SIZE], const uint8_t r[MS_SCALAR_SIZE],
+                        const uint8_t a[MS_SCALAR_SIZE], uint8_t d[MS_SCALAR_SIZE], uint8_t Q[MS_POINT_SIZE])
+{
+    fe e;
+    uint8_t public_bytes[MS_POINT_SIZE];
+    const curve *c = curve_of(suite);
+    if (!c) {
+        return MS_ERR_SUITE;
+    }
+    hash_certificate(e, suite, cert, length);
+    ms_error error = public_key(public_bytes, e, C, q_ca, c);
+    if (!error) {
+        error = private_key(d, e, r, a, public_bytes, c);
+    }
+    if (!error) {
+        memcpy(Q, public_bytes, MS_POINT_SIZE);
+    }
     burn_stack();
     return error;
 }

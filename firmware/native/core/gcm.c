@@ -68,9 +68,10 @@ static void make_tag(ghash *hash, size_t aad_length, const uint8_t *data, size_t
     }
 }
 
-static int too_long(size_t aad_length, size_t length)
+/* 64-bit parameters, so that the limits can be asked for where size_t is too small to exceed them. */
+static int too_long(uint64_t aad_length, uint64_t length)
 {
-    return (uint64_t)length > ((uint64_t)1 << 36) - 32 || (uint64_t)aad_length >> 61;
+    return length > ((uint64_t)1 << 36) - 32 || aad_length >> 61;
 }
 
 ms_error ms_gcm_seal(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONCE_SIZE], const void *aad,

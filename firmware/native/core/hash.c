@@ -103,12 +103,3 @@ ms_error ms_hash_final(ms_hash *ctx, uint8_t out[MS_HASH_SIZE])
     burn_stack_shallow();
     return MS_OK;
 }
-
-void hash_tag(ms_hash *ctx, const char *name, const void *rest, size_t rest_length)
-{
-    const uint8_t end[2] = {0, ctx->suite};
-    ms_hash_update(ctx, "microseal/1/", 12);
-    ms_hash_update(ctx, name, strlen(name));
-    ms_hash_update(ctx, rest, rest_length);
-    ms_hash_update(ctx, end, 2);
-}

@@ -1,6 +1,4 @@
 /* Key-prefixed Schnorr signatures with hedged nonces: protocol.md section 3. */
-#include "bytes.h"
-#include "hash.h"
 #include "point.h"
 #include "scalar.h"
 
@@ -21,9 +19,12 @@ static MS_NOINLINE void hash_statement(uint8_t out[MS_HASH_SIZE], uint8_t suite,
                                        const uint8_t *commitment)
 {
     ms_hash ctx;
+    const uint8_t tag_end[2] = {0, suite};
     const uint8_t context_length[2] = {(uint8_t)(it->context_length >> 8), (uint8_t)it->context_length};
     ms_hash_init(&ctx, suite);
-    hash_tag(&ctx, "sig/", it->label, it->label_length);
+    ms_hash_update(&ctx, "microseal/1/sig/", 16);
+    ms_hash_update(&ctx, it->label, it->label_length);
+    ms_hash_update(&ctx, tag_end, sizeof tag_end);
     if (commitment) {
         ms_hash_update(&ctx, commitment, MS_POINT_SIZE);
     }

@@ -14,7 +14,7 @@ void ms_wipe(void *buffer, size_t length)
 
 MS_NOINLINE void burn_stack(void)
 {
-    uint8_t frame[1920];
+    uint8_t frame[sizeof(void *) == 4 ? 1792 : 1920];
     ms_wipe(frame, sizeof frame);
 }
 

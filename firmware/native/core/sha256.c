@@ -18,11 +18,9 @@ static const uint32_t sha256_constants[64] = {
 
 MS_NOINLINE void sha256_block(uint32_t state[8], const uint8_t *block)
 {
-    uint32_t w[16]; /* the last 16 words of the message schedule, w[t % 16] the newest */
-    uint32_t s[8];
-    for (int i = 0; i < 8; i++) {
-        s[i] = state[i];
-    }
+    uint32_t w[16]; /* the last 16 words of the message schedule, word t at w[t % 16] */
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (unsigned t = 0; t < 64; t++) {
         if (t < 16) {
             w[t] = load32(block + 4 * t);
@@ -31,19 +29,21 @@ MS_NOINLINE void sha256_block(uint32_t state[8], const uint8_t *block)
             w[t % 16] += (rotate_left(x, 25) ^ rotate_left(x, 14) ^ x >> 3) + w[(t - 7) % 16] +
                          (rotate_left(y, 15) ^ rotate_left(y, 13) ^ y >> 10);
         }
-        uint32_t a = s[0], e = s[4];
-        uint32_t t1 = s[7] + (rotate_left(e, 26) ^ rotate_left(e, 21) ^ rotate_left(e, 7)) +
-                      (s[6] ^ (e & (s[5] ^ s[6]))) + sha256_constants[t] + w[t % 16];
-        uint32_t t2 =
-            (rotate_left(a, 30) ^ rotate_left(a, 19) ^ rotate_left(a, 10)) + ((a & (s[1] | s[2])) | (s[1] & s[2]));
-        for (int i = 7; i > 0; i--) {
-            s[i] = s[i - 1];
-        }
-        s[4] += t1;
-        s[0] = t1 + t2;
+        uint32_t t1 = h + (rotate_left(e, 26) ^ rotate_left(e, 21) ^ rotate_left(e, 7)) + (g ^ (e & (f ^ g))) +
+                      sha256_constants[t] + w[t % 16];
+        uint32_t t2 = (rotate_left(a, 30) ^ rotate_left(a, 19) ^ rotate_left(a, 10)) + ((a & (b | c)) | (b & c));
+        h = g;
+        g = f;
+        f = e;
+        e = d + t1;
+        d = c;
+        c = b;
+        b = a;
+        a = t1 + t2;
     }
-    for (int i = 0; i < 8; i++) {
-        state[i] += s[i];
+    const uint32_t result[8] = {a, b, c, d, e, f, g, h};
+    for (unsigned i = 0; i < 8; i++) {
+        state[i] += result[i];
     }
 }
 

@@ -111,8 +111,6 @@ def render(name: str) -> str:
         modulus("p", p),
         modulus("q", q),
         f"    .b = {montgomery(b)},",
-        f"    .gx = {montgomery(gx)},",
-        f"    .gy = {montgomery(gy)},",
         "    .comb =",
         "        {",
     ]
