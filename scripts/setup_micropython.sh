@@ -111,7 +111,7 @@ native_is_built() {
     [[ -f $stamp && -f build/native/libmicroseal_core.so ]] &&
         compgen -G 'firmware/native/dist/x64_*/microseal_core.mpy' >/dev/null &&
         [[ ! build/setup/micropython.stamp -nt $stamp && ! .venv/microseal.stamp -nt $stamp ]] &&
-        [[ -z $(find firmware/native \( -name dist -o -name build \) -prune -o -newer $stamp -print -quit) ]]
+        [[ -z $(find firmware/native \( -name dist -o -name build \) -prune -o -type f -newer $stamp -print -quit) ]]
 }
 
 # make decides what is to be done; it is only not asked when nothing has changed, so that such a start says nothing.
