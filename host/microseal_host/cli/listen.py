@@ -63,8 +63,7 @@ def listen(
 
             if not ready() or not client.connected:
                 joining.wait(client, lambda: client.connected and ready(), timeout, still)
-            if not as_json:
-                output.note(f"{me} listens to {', '.join(sorted(gid.decode() for gid in _joined(client)))}")
+            output.note(f"{me} listens to {', '.join(sorted(gid.decode() for gid in _joined(client)))}")
             while count is None or view.shown < count:
                 if end is not None and time.monotonic() >= end:
                     raise typer.Exit(NEGATIVE if count is not None else 0)
