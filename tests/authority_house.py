@@ -53,13 +53,13 @@ class House:
             registry.add_device(connection, device, again)
             return claims.make_claim(connection, self.vault.keyring, device)
 
-    def device(self, name: str, again: bool = False) -> Member:
+    def device(self, name: str, again: bool = False, clock: SystemClock | None = None) -> Member:
         """A device with the claim in its store, not enrolled yet."""
         folder = self.folder / f"{name}-{os.urandom(4).hex()}"
         folder.mkdir()
         store = Store(str(folder))
         install(store, self.claim(name, again))
-        return Member(store, SystemClock(), senders=4096, groups=16)
+        return Member(store, clock or SystemClock(), senders=4096, groups=16)
 
     def group(self, gid: str, **roles: str) -> None:
         """A group with the topics ‹gid›/#; roles: device="p", "s" or "ps", an underscore stands for a hyphen."""
@@ -84,7 +84,10 @@ class House:
                 return b"microseal/reply/" + subject, requests.enroll(connection, self.vault, subject, payload, now)[0]
             if kind == b"clock":
                 return b"microseal/time/" + subject, requests.clock(connection, self.vault, subject, payload, now)
-            requests.share(connection, self.vault, subject, payload, now)
+            if kind == b"ask":
+                requests.ask(connection, self.vault, subject, payload, now)
+            else:
+                requests.share(connection, self.vault, subject, payload, now)
             return None
 
     def review(self, now: int | None = None) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from authority_house import House, epoch_of
+from microseal.clock import SystemClock
 from microseal.group import PUBLISHER, SUBSCRIBER, Info
 from microseal.identity import Certificate, Signer
 from microseal.policy import Policy
@@ -183,6 +184,38 @@ def test_a_new_certificate_takes_the_place_of_the_old(house: House) -> None:
         assert {kid for _, kid in registry.current_seats(connection, "g")} == {new.me.kid.hex()}
     house.deliver(old, new)
     assert epoch_of(new, "g") == 2 and epoch_of(old, "g") == 0
+
+
+def test_a_device_renews_and_stays_in_its_groups(house: House) -> None:
+    """From the device's own renewal to the epoch with its new certificate, in which it goes on without a gap."""
+
+    class Later(SystemClock):
+        ahead = 0
+
+        def now(self) -> int:
+            return super().now() + self.ahead
+
+        def ticks_ms(self) -> int:
+            return super().ticks_ms() + self.ahead * 1000
+
+    clock = Later()
+    a, b = house.enrol(house.device("a", clock=clock)), house.enrol(house.device("b"))
+    house.group("g", a="ps", b="ps")
+    house.review()
+    house.deliver(a, b)
+    before = a.me.kid
+    house.exchange(a)
+    clock.ahead = 730 * 86400 - 30 * 86400 + 10
+    for _ in range(3):
+        house.exchange(a)
+    clock.ahead = 0
+    assert house.review() == ["g"]
+    house.deliver(a, b)
+    assert a.me.kid != before and epoch_of(a, "g") == epoch_of(b, "g") == 2
+    with house.database.read() as connection:
+        seated = {kid for _, kid in registry.current_seats(connection, "g")}
+    assert seated == {a.me.kid.hex(), b.me.kid.hex()}
+    check_sums(house, "g")
 
 
 def test_an_epoch_is_renewed_at_half_its_time(house: House) -> None:

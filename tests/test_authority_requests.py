@@ -15,12 +15,13 @@ from sqlalchemy import select
 from authority_house import House
 from microseal import crypto, errors
 from microseal.errors import Refused
-from microseal.identity import Signer, claim_request, make_request, make_share
+from microseal.group import make_ask
+from microseal.identity import Identity, Signer, claim_request, make_request, make_share, renew_request
 from microseal.wire import hexkid
-from microseal_host.authority import registry, requests, schema, vault
+from microseal_host.authority import board, registry, requests, schema, vault
 from microseal_host.issuing import DrawAgain
 
-ENROLL, SHARE, CLOCK = b"microseal/enroll/", b"microseal/share/", b"microseal/clock/"
+ENROLL, SHARE, CLOCK, ASK = (f"microseal/{kind}/".encode() for kind in ("enroll", "share", "clock", "ask"))
 
 
 @pytest.fixture(params=[1, 2], ids=["suite1", "suite2"])
@@ -215,6 +216,79 @@ def test_a_revoked_device_gets_no_reply_again(house: House) -> None:
     house.answer(ENROLL + b"a", _request(house, "a", claim))
 
 
+# Renewal
+
+
+def _renewal(house: House, me: Identity, device: str = "a") -> bytes:
+    suite = house.vault.suite
+    r, g = vault.random_scalar(suite), vault.random_scalar(suite)
+    return renew_request(me, make_request(suite, device.encode(), r, g), os.urandom(32))
+
+
+def test_a_certificate_is_renewed_by_the_key_that_it_replaces(house: House) -> None:
+    member = house.enrol(house.device("a"))
+    request = _renewal(house, member.me)
+    first = house.answer(ENROLL + b"a", request)
+    assert house.answer(ENROLL + b"a", request) == first, "sent again, it gets the stored reply"
+    refused(errors.CLAIM, house.answer, ENROLL + b"a", _renewal(house, member.me))  # it is not the current one any more
+    with house.database.read() as connection:
+        assert len(connection.execute(select(schema.certificates)).all()) == 2
+
+
+def test_renewals_that_are_refused(house: House) -> None:
+    member, other = house.enrol(house.device("a")), house.enrol(house.device("b"))
+    good = _renewal(house, member.me)
+    refused(errors.SIGNATURE, house.answer, ENROLL + b"a", good[:-1] + bytes((good[-1] ^ 1,)))
+    refused(errors.CLAIM, house.answer, ENROLL + b"a", _renewal(house, other.me))
+    refused(errors.CLAIM, house.answer, ENROLL + b"b", _renewal(house, member.me, "b"))
+    house.claim("c")
+    refused(errors.CLAIM, house.answer, ENROLL + b"c", _renewal(house, member.me, "c"))
+    with house.database.write() as connection:
+        connection.execute(schema.certificates.update().where(schema.certificates.c.device == "b").values(revoked=1))
+    refused(errors.REVOKED, house.answer, ENROLL + b"b", _renewal(house, other.me, "b"))
+    with pytest.raises(Refused, match="expired"), house.database.write() as connection:
+        requests.enroll(connection, house.vault, b"a", good, member.me.cert.not_after + 1)
+    house.answer(ENROLL + b"a", good)
+
+
+# Asks
+
+
+def test_who_asks_gets_its_key_packets_again(house: House) -> None:
+    member = house.enrol(house.device("a"))
+    house.enrol(house.device("b"))
+    house.group("g", a="ps", b="s")
+    house.review()
+    with house.database.write() as connection:
+        board.published(connection, board.dirty(connection, 1000))
+    assert house.board() == {}
+    now = int(time.time())
+    topic = ASK + hexkid(member.me.kid)
+    house.answer(topic, make_ask(member.me, b"g", 0, now, bytes(32)))
+    kid = member.me.kid.hex()
+    assert sorted(house.board()) == [board.key_topic("g", kid, 1), board.key_topic("g", kid, 2)]
+    refused(errors.TIME, house.answer, topic, make_ask(member.me, b"g", 0, now, bytes(32)))
+    house.answer(topic, make_ask(member.me, b"g", 0, now + 1, bytes(32)))
+
+
+def test_asks_that_are_refused(house: House) -> None:
+    member, other = house.enrol(house.device("a")), house.enrol(house.device("b"))
+    house.group("g", b="s")
+    house.review()
+    now = int(time.time())
+    topic = ASK + hexkid(member.me.kid)
+    refused(errors.ROLE, house.answer, topic, make_ask(member.me, b"g", 0, now, bytes(32)))
+    refused(errors.ROLE, house.answer, topic, make_ask(member.me, b"h", 0, now, bytes(32)))
+    refused(errors.SIGNATURE, house.answer, topic, make_ask(other.me, b"g", 0, now, bytes(32)))
+    refused(errors.TIME, house.answer, topic, make_ask(member.me, b"g", 0, now - 130, bytes(32)))
+    refused(errors.LENGTH, house.answer, topic, bytes(200))
+    refused(errors.UNKNOWN, house.answer, ASK + b"0123456789abcdef", make_ask(member.me, b"g", 0, now, bytes(32)))
+    with house.database.write() as connection:
+        registry.revoke_device(connection, "b")
+    ask = make_ask(other.me, b"g", 0, now, bytes(32))
+    refused(errors.REVOKED, house.answer, ASK + hexkid(other.me.kid), ask)
+
+
 # Time
 
 
@@ -234,7 +308,7 @@ def test_signed_time(house: House) -> None:
 
 
 @given(
-    kind=st.sampled_from([ENROLL, SHARE, CLOCK]),
+    kind=st.sampled_from([ENROLL, SHARE, CLOCK, ASK]),
     subject=st.binary(max_size=40) | st.sampled_from([b"a", b"b"]),
     payload=st.binary(max_size=200),
 )

@@ -1,4 +1,4 @@
-"""What devices ask of the authority, answered: enrolment, share and time (sections 4 and 5).
+"""What devices ask of the authority, answered: enrolment, renewal, share, key packets and time (sections 4 and 5).
 
 Every function either returns what is to be sent, with everything stored in the caller's transaction, or raises Refused and has
 changed nothing. Arguments are what arrived: any bytes.
@@ -19,15 +19,18 @@ from microseal.wire import check_name, unhexkid
 
 from .. import issuing
 from . import board, claims, registry, schema
+from .epochs import ROLES
 from .vault import Vault, issue
 
 LONGEST_REQUEST = 100 + 72  # a request of a 32-byte id, and a renewal
+LONGEST_ASK = 1 + 32 + 4 + 4 + 64
 
 
 def enroll(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: int) -> tuple[bytes, bool]:
     """The reply to the request `raw` on microseal/enroll/‹level›, and whether it is new.
 
-    A claim is good for one request, and that one is answered with the same stored reply however often it comes.
+    A claim is good for one request, and so is a certificate that is to be renewed; that one is answered with the same
+    stored reply however often it comes.
     """
     device = check_name(level).decode()
     if len(raw) > LONGEST_REQUEST:
@@ -51,14 +54,16 @@ def enroll(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: 
         raise Refused(errors.SUITE)
     if request.id != level:
         raise Refused(errors.NAME)
-    claim = _use_claim(connection, vault, request, device, now)
+    if len(request.proof) == issuing.RENEWAL:
+        _check_renewal(connection, vault, request, device, now)
+    else:
+        claim = _find_claim(connection, vault, request, device, now)
+        connection.execute(update(schema.claims).where(schema.claims.c.id == claim).values(used=now))
     lifetime = connection.execute(select(schema.authority.c.device_lifetime)).scalar_one()
-    reply = _certify(connection, vault, request, digest, now, now + lifetime)
-    connection.execute(update(schema.claims).where(schema.claims.c.id == claim).values(used=now))
-    return reply, True
+    return _certify(connection, vault, request, digest, now, now + lifetime), True
 
 
-def _use_claim(connection: Connection, vault: Vault, request: Request, device: str, now: int) -> str:
+def _find_claim(connection: Connection, vault: Vault, request: Request, device: str, now: int) -> str:
     """The id of the unused claim that the request proves; Refused(CLAIM) if there is none."""
     for number, claim, used in claims.unlocked_claims(connection, vault.keyring, device, now):
         try:
@@ -69,6 +74,18 @@ def _use_claim(connection: Connection, vault: Vault, request: Request, device: s
             break
         return number
     raise Refused(errors.CLAIM)
+
+
+def _check_renewal(connection: Connection, vault: Vault, request: Request, device: str, now: int) -> None:
+    """Refused unless the request is signed by the device's current certificate, which is in force."""
+    known = schema.certificates.c
+    query = select(known.cert, known.revoked).where(known.device == device, known.replaced.is_(None))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise Refused(errors.CLAIM)
+    if row.revoked is not None:
+        raise Refused(errors.REVOKED)
+    issuing.check_renewal(vault.anchor, request, Certificate(row.cert), now)
 
 
 def _certify(connection: Connection, vault: Vault, request: Request, digest: str, now: int, not_after: int) -> bytes:
@@ -128,6 +145,28 @@ def share(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: i
     )
     registry.touch(connection)
     return row.device
+
+
+def ask(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: int) -> list[str]:
+    """Publishes the asker's key packets again. The topics of them; an ask counts once."""
+    kid = unhexkid(level).hex()
+    if len(raw) > LONGEST_ASK:
+        raise Refused(errors.LENGTH)
+    row = connection.execute(select(schema.certificates).where(schema.certificates.c.kid == kid)).one_or_none()
+    if row is None:
+        raise Refused(errors.UNKNOWN)
+    if row.revoked is not None:
+        raise Refused(errors.REVOKED)
+    if now > row.not_after:
+        raise Refused(errors.EXPIRED)
+    gid, _, t = issuing.verify_ask(vault.anchor, Certificate(row.cert), raw, now, row.asked)
+    seats = registry.current_seats(connection, gid.decode())
+    topics = [board.key_topic(gid.decode(), kid, role) for role in ROLES if (role, kid) in seats]
+    if not topics:
+        raise Refused(errors.ROLE)
+    connection.execute(update(schema.certificates).where(schema.certificates.c.kid == kid).values(asked=t))
+    board.publish_again(connection, topics)
+    return topics
 
 
 def clock(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: int) -> bytes:

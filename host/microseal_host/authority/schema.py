@@ -90,6 +90,7 @@ certificates = Table(
     Column("box", String(64)),  # SHA-256 of the box that it came in
     Column("replaced", BigInteger),  # by a newer certificate of the device
     Column("revoked", BigInteger),
+    Column("asked", BigInteger),  # the t of the last ask that was taken
     UniqueConstraint("device", "request"),
     Index("certificates_device", "device", "serial"),
 )

@@ -104,6 +104,7 @@ class Service:
         self._handlers: dict[bytes, tuple[_Handler, Budget]] = {
             b"enroll": (self._enroll, Budget((0.5, 5), (500, 2000))),
             b"share": (self._share, Budget((0.5, 5), (500, 2000))),
+            b"ask": (self._ask, Budget((0.2, 5), (500, 2000))),
             b"clock": (self._clock, Budget((1, 5), (1000, 2000))),
         }
 
@@ -262,6 +263,11 @@ class Service:
     def _share(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
         device = requests.share(connection, self._vault, subject, payload, _now())
         return _Answer(f"share of {device} accepted" if device else "")
+
+    def _ask(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
+        requests.ask(connection, self._vault, subject, payload, _now())
+        self._publish_due = True
+        return _Answer("")
 
     def _clock(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
         answer = requests.clock(connection, self._vault, subject, payload, _now())
