@@ -11,7 +11,7 @@ from microseal_host.reference.suites import SUITES, sc
 
 from . import published as paper
 from .outcome import Attack, Outcome, first_success, got, submit, withstood
-from .scene import GID, TOPIC, Plant, forge, group_keys
+from .scene import GID, TOPIC, Plant, certified, forge, group_keys
 from .world import World
 
 NONCES = "independent nonces"
@@ -116,17 +116,24 @@ def circular_microseal(world: World) -> Outcome:
     return submit(world, plant.desk, TOPIC, wrap(world, plant, _inner(plant, raw)))
 
 
-def wrap(world: World, plant: Plant, inner: bytes, z: bytes | None = None, Z: bytes | None = None) -> bytes:
+def wrap(
+    world: World,
+    plant: Plant,
+    inner: bytes,
+    z: bytes | None = None,
+    Z: bytes | None = None,
+    secret: bytes | None = None,
+) -> bytes:
     """A mode 3 envelope with any inner part, correctly sealed for z and signed: what a publisher and a subscriber can make together.
 
-    Z: another point than z's, or something that is none.
+    Z: another point than z's, or something that is none; secret: what stands for X(z·Q_P) then.
     """
     core, suite = crypto.core, world.suite
     epoch = Epoch(plant.info, group_keys(plant.fan, plant.desk), {}, 8)
     context = epoch.context(TOPIC.encode())
     z = z or world.entropy.scalar()
     head = head_of(world, plant, Z or core.base_mul(suite, z))
-    key = epoch.anonymous_key(0, core.ecdh(suite, z, epoch.info.public[SUBSCRIBER]), head[7:])
+    key = epoch.anonymous_key(0, secret or core.ecdh(suite, z, epoch.info.public[SUBSCRIBER]), head[7:])
     box = bytearray(len(inner) + 16)
     core.gcm_seal(key, bytes(12), context + head, inner, box)
     private, public = epoch.signing_key(0)
@@ -234,9 +241,8 @@ def replayed_without_age(world: World) -> Outcome:
 def outsider(world: World) -> Outcome:
     """A certified device without d_S, and a subscriber, who holds d_P, speak in mode 3."""
     plant = Plant(world, mode=3)
-    stranger = world.authority.identity("stranger")
     outcomes = []
-    for me in (stranger, plant.desk.me):
+    for me in (certified(world, "stranger"), plant.desk.me):
         own = group_keys(plant.desk) if me is plant.desk.me else {}
         # d_S is what they lack; any other key signs as badly.
         keys = {1: world.entropy.scalar()} | own

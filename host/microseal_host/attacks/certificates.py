@@ -27,7 +27,7 @@ from microseal_host.reference.suites import SUITES, sc
 
 from .group_keys import inject
 from .outcome import Attack, Outcome, first_success, got, submit, withstood
-from .scene import GID, TOPIC, Plant, forge
+from .scene import GID, TOPIC, Plant, certified, forge
 from .world import Device, World
 from .world.authority import YEAR, Enrolled
 
@@ -49,16 +49,19 @@ def _roster_with(world: World, me: Identity) -> None:
 
 
 def expired(world: World) -> Outcome:
-    """A member in good standing whose certificate has run out, in an epoch that has not; its certificate at hand or not."""
+    """A member in good standing whose certificate has run out, in an epoch that has not."""
     plant = Plant(world, mode=1, lifetime=2 * YEAR)
-    outcomes = []
-    young = world.authority.identity("young", lifetime=86400)
+    world.time = plant.fan.me.cert.not_after + 1
+    return submit(world, plant.desk, TOPIC, forge(world, plant.fan.me, plant.info, 1))
+
+
+def expired_unseen(world: World) -> Outcome:
+    """The same with a certificate that the receiver has not had before."""
+    plant = Plant(world, mode=1, lifetime=2 * YEAR)
+    young = certified(world, "young", lifetime=86400)
     _roster_with(world, young)
     world.advance(86401)
-    outcomes.append(submit(world, plant.desk, TOPIC, forge(world, young, plant.info, 1)))
-    world.time = plant.fan.me.cert.not_after + 1
-    outcomes.append(submit(world, plant.desk, TOPIC, forge(world, plant.fan.me, plant.info, 1)))
-    return first_success(outcomes)
+    return submit(world, plant.desk, TOPIC, forge(world, young, plant.info, 1))
 
 
 def other_use(world: World) -> Outcome:
@@ -108,18 +111,17 @@ def other_suite(world: World) -> Outcome:
 
 
 def swapped(world: World) -> Outcome:
-    """The broker answers the question for the pump's certificate with another member's, and with an altered one."""
+    """The fan speaks as the pump, and the broker answers the question for the pump's certificate with the fan's."""
     plant = Plant(world, mode=1)
-    late = world.enrol("late")
+    late, pump, fan = world.enrol("late"), plant.pump.me, plant.fan.me
     world.change(GID, [plant.pump, plant.fan], [plant.desk, late])
-    world.advance(60)
-    kid, wrong = plant.pump.me.kid, plant.fan.me.cert.raw
-    altered = bytearray(plant.pump.me.cert.raw)
+    pretender = Identity(pump.anchor, pump.cert, fan.private, fan.public)
+    altered = bytearray(pump.cert.raw)
     altered[13] ^= 1  # not_after
     outcomes = []
-    for raw in (wrong, bytes(altered)):
-        world.broker.retained[b"microseal/cert/" + hexkid(kid)] = raw
-        outcomes.append(submit(world, late, TOPIC, plant.pump.seal(TOPIC, b"4.2")))
+    for raw in (fan.cert.raw, bytes(altered)):
+        world.broker.retained[b"microseal/cert/" + hexkid(pump.kid)] = raw
+        outcomes.append(submit(world, late, TOPIC, forge(world, pretender, plant.info, 1)))
         world.advance(61)
         world.settle()
     return first_success(outcomes)
@@ -192,6 +194,8 @@ def stolen_id(world: World) -> Outcome:
         other + proof,
     ]
     outcomes = [_refusal(lambda raw=raw: authority.enrol(raw), "a certificate for the id") for raw in attempts]
+    if any(outcome.succeeded for outcome in outcomes):
+        return first_success(outcomes)
     authority.enrol(fan + proof)
     again = claim_request(suite, other, claim)
     return first_success([*outcomes, _refusal(lambda: authority.enrol(again), "a second certificate for one claim")])
@@ -255,6 +259,7 @@ def reply_to_another(world: World) -> Outcome:
 
 ATTACKS = [
     Attack("expired", "a sender's certificate that has run out", expired, errors.EXPIRED),
+    Attack("expired-unseen", "the same, not seen before", expired_unseen, errors.EXPIRED),
     Attack("other-use", "the signer's and a gate's certificate as a sender's", other_use, errors.FLAGS),
     Attack("as-signer", "a device's and a gate's certificate as the signer's", device_as_signer, errors.FLAGS),
     Attack("other-authority", "certificates of another authority", other_authority, errors.ISSUER),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from microseal import errors
+from microseal.errors import Refused
 
 from . import published as paper
 from .outcome import Attack, Outcome, first_success, got, submit, withstood
 from .scene import GID, QUERY_TOPIC, STATE_TOPIC, TOPIC, Plant, forge, group_keys
-from .world import World
+from .world import Device, Packet, World
 
 WEEK = 7 * 86400  # s
 YEAR = 365 * 86400
@@ -107,7 +110,8 @@ def year_ahead(world: World) -> Outcome:
 
 
 def year_later(world: World) -> Outcome:
-    """That message, kept by the broker until its time has come."""
+    """That message, kept by the broker until its time has come, while the certificates last."""
+    world.authority.lifetime = 3 * YEAR
     plant = Plant(world, mode=1, lifetime=90 * 86400)
     raw = forge(world, plant.pump.me, plant.info, 1, t=int(world.time) + YEAR, nonce=b"F" * 8 + bytes(4))
     world.advance(YEAR)
@@ -143,32 +147,41 @@ def no_clock(world: World) -> Outcome:
 
 
 def held_answer(world: World) -> Outcome:
-    """The broker holds the authority's time back for a minute, and hands out an answer to another question."""
-    plant = Plant(world, mode=1)
-    late = world.enrol("late", signed=True)
-    world.change(GID, [plant.pump], [plant.desk, late])
-    answers = []
+    """The broker holds the authority's time back for a minute: the clock would be behind by it."""
+    late, answer = _answer_for(world)
+    world.advance(60)
+    return _set_clock(late, answer)
 
-    def hold(packet, receiver):
+
+def other_answer(world: World) -> Outcome:
+    """The broker gives the answer to a question that was asked before, at once."""
+    late, answer = _answer_for(world)
+    world.advance(60)
+    world.settle()  # it asks anew
+    return _set_clock(late, answer)
+
+
+def _answer_for(world: World) -> tuple[Device, Packet]:
+    """A device that has asked for the time and got no answer, and the answer."""
+    held = []
+
+    def hold(packet: Packet, receiver: str) -> Iterable[Packet]:
         if b"/time/" in packet.topic and receiver == "late":
-            answers.append(packet)
+            held.append(packet)
             return ()
         return (packet,)
 
     world.broker.on_way = hold
-    late.restart()
-    world.settle()
-    world.advance(60)
-    outcomes = []
-    for answer in (answers[0], None):
-        if answer is None:  # the next question has been asked meanwhile: the answer to the one before is none to it
-            world.settle()
-            answer = answers[0]
-        world.broker.deliver(answer, "late")
-        refused = len(late.refused)
-        world.settle()
-        outcomes.append(got("a clock that is behind") if late.clock.now() else withstood(late.refused[refused][1]))
-    return outcomes[0] if outcomes[0].succeeded else outcomes[1]
+    late = world.enrol("late", signed=True)
+    return late, held[0]
+
+
+def _set_clock(late: Device, answer: Packet) -> Outcome:
+    try:
+        late.member.control(answer.topic, answer.payload)
+    except Refused as refused:
+        return withstood(refused.reason)
+    return got("a clock that is behind")
 
 
 def future_time(world: World) -> Outcome:
@@ -253,7 +266,8 @@ ATTACKS = [
     Attack("year-later", "that message, a year later", year_later, errors.EPOCH),
     Attack("restart", "replays to a receiver that restarts", receiver_restart, errors.TIME),
     Attack("no-clock", "a receiver that is kept from the time", no_clock, errors.TIME),
-    Attack("held-answer", "an answer for the time that comes late", held_answer, errors.SIGNATURE),
+    Attack("held-answer", "an answer for the time that comes late", held_answer, errors.TIME),
+    Attack("other-answer", "the answer to an earlier question for the time", other_answer, errors.SIGNATURE),
     Attack("future-time", "the time from a signer that is over", future_time, errors.EXPIRED),
     Attack("info-held-back", "an info held back after an eviction", info_held_back, errors.EPOCH),
     Attack("overlap", "an evicted sender in the overlap", evicted_in_overlap, errors.ROLE),

@@ -45,38 +45,41 @@ def own_key_published() -> Outcome:
 def own_key_microseal(world: World) -> Outcome:
     """A complete next epoch of the broker's making: info, rosters as they are, and a key packet. It lacks the authority's signature."""
     plant = Plant(world)
-    me, pump = world.authority.identity("broker"), plant.pump
+    pump = plant.pump
     keys = issuing.make_keys(world.suite, [], [], world.entropy.scalar(), world.entropy.scalar())
     retained, base = world.broker.retained, b"microseal/group/plant"
     rosters = retained[base + b"/p"], retained[base + b"/s"]
-    old = plant.info
-    raw = issuing.make_info(
-        me,
-        old.gid,
-        old.epoch + 1,
-        old.issued,
-        old.not_after,
-        old.policy.encode(),
-        keys,
-        *rosters,
-        world.entropy.fresh(32),
-    )
-    info = Info(world.suite, raw, None)
-    packet = issuing.make_key_packet(
-        world.suite,
-        pump.me.kid,
-        pump.me.public,
-        PUBLISHER,
-        info.epoch,
-        info.hash,
-        keys.private[PUBLISHER],
-        world.entropy.scalar(),
-    )
-    key_topic = b"microseal/key/plant/" + hexkid(pump.me.kid) + b"/1"
-    inject(world, pump, [(key_topic, packet), (INFO, raw), (base + b"/p", rosters[0]), (base + b"/s", rosters[1])])
+    inject(world, pump, next_epoch(world, plant, world.authority.identity("broker"), keys, rosters, pump, PUBLISHER))
     if pump.epoch(GID).info.public[SUBSCRIBER] == keys.public[SUBSCRIBER]:
         return got("the broker reads everything")
     return withstood(pump.refused[-1][1])
+
+
+def next_epoch(
+    world: World,
+    plant: Plant,
+    signer: Identity,
+    keys: issuing.GroupKeys,
+    rosters: tuple[bytes, bytes],
+    member: Device,
+    role: int,
+) -> list[tuple[bytes, bytes]]:
+    """(topic, payload) of all that one member needs for the plant's next epoch, as made by whoever has `signer`'s key."""
+    suite, old, fresh = world.suite, plant.info, world.entropy
+    policy = old.policy.encode()
+    raw = issuing.make_info(
+        signer, old.gid, old.epoch + 1, old.issued, old.not_after, policy, keys, *rosters, fresh.fresh(32)
+    )
+    info = Info(suite, raw, None)
+    me, private = member.me, keys.private[role]
+    packet = issuing.make_key_packet(suite, me.kid, me.public, role, info.epoch, info.hash, private, fresh.scalar())
+    base = b"microseal/group/plant"
+    return [
+        (b"microseal/key/plant/" + hexkid(me.kid) + b"/%d" % role, packet),
+        (INFO, raw),
+        (base + b"/p", rosters[0]),
+        (base + b"/s", rosters[1]),
+    ]
 
 
 def inject(world: World, device: Device, packets: list[tuple[bytes, bytes]]) -> None:

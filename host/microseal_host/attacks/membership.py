@@ -6,15 +6,14 @@ from typing import Any
 
 from microseal import errors
 from microseal.group import PUBLISHER, SUBSCRIBER
-from microseal.identity import Identity
 from microseal.policy import Policy
-from microseal.wire import hexkid, u16
+from microseal.wire import u16
 
 from . import published as paper
 from .group_keys import INFO, inject, opens
 from .outcome import Attack, Outcome, first_success, got, submit, withstood
-from .scene import GID, QUERY_TOPIC, TOPIC, Plant, forge, group_keys
-from .world import Packet, World
+from .scene import GID, QUERY_TOPIC, TOPIC, Plant, certified, forge, group_keys
+from .world import World
 
 OTHER_TOPIC = "plant/valve"
 
@@ -61,13 +60,6 @@ def outsider_microseal(world: World) -> Outcome:
     for keys in ({}, group_keys(plant.fan)):
         outcomes += [submit(world, plant.desk, TOPIC, forge(world, stranger, plant.info, m, keys=keys)) for m in (1, 2)]
     return first_success(outcomes)
-
-
-def certified(world: World, id: str) -> Identity:
-    """A genuine identity, its certificate where everybody finds it."""
-    me = world.authority.identity(id)
-    world.send([Packet(b"microseal/cert/" + hexkid(me.kid), me.cert.raw, True)])
-    return me
 
 
 def outsider_with_d_s(world: World) -> Outcome:
@@ -147,11 +139,16 @@ def wrong_role_colluding(world: World) -> Outcome:
 
 
 def direction(world: World) -> Outcome:
-    """A publisher's message of direction 1 on a topic of direction 0, and the other way round."""
+    """Between members that have both roles: a message of one direction on a topic of the other."""
     plant = Plant(world, mode=1)
-    raw = forge(world, plant.pump.me, plant.info, 1, TOPIC, direction=1)
-    query = forge(world, plant.desk.me, plant.info, 1, QUERY_TOPIC, direction=0)
-    return first_success([submit(world, plant.desk, TOPIC, raw), submit(world, plant.pump, QUERY_TOPIC, query)])
+    pump, fan = plant.pump, plant.fan
+    world.change(GID, [pump, fan], [pump, fan])
+    outcomes = []
+    for mode in (1, 2, 3):
+        for topic, way in ((TOPIC, 1), (QUERY_TOPIC, 0)):
+            raw = forge(world, fan.me, plant.info, mode, topic, direction=way, keys=group_keys(fan))
+            outcomes.append(submit(world, pump, topic, raw))
+    return first_success(outcomes)
 
 
 def revoked(world: World) -> Outcome:

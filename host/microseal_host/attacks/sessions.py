@@ -163,9 +163,9 @@ def frames(world: World) -> Outcome:
         (gate, TOPIC, other.frame(TOPIC, b"4.2")),
         (device, TOPIC, frame),
     ]
-    outcomes = []
-    for session, topic, raw in attempts:
-        outcomes.append(_frame(session, topic, raw))
+    outcomes = [_frame(session, topic, raw) for session, topic, raw in attempts]
+    if any(outcome.succeeded for outcome in outcomes):
+        return first_success(outcomes)
     if not _frame(gate, TOPIC, frame).succeeded:
         return got("nothing: the frame itself is not taken")
     return first_success(outcomes)

@@ -48,6 +48,7 @@ class Authority:
         self.suite = suite
         self.entropy = entropy
         self.now = now
+        self.lifetime = YEAR  # s, of the certificates that it issues over the air
         self.private = entropy.scalar()
         self.anchor = Anchor(suite, crypto.core.base_mul(suite, self.private))
         self.signer = self.identity("authority", SIGNER)
@@ -85,12 +86,12 @@ class Authority:
 
     # What devices ask
 
-    def answer(self, packet: Packet, lifetime: int = YEAR) -> list[Packet]:
+    def answer(self, packet: Packet) -> list[Packet]:
         """Enrolment, share and time; whatever is refused gets no answer."""
         levels = packet.topic.split(b"/")
         try:
             if levels[1] == b"enroll":
-                return self.enrol(packet.payload, lifetime)
+                return self.enrol(packet.payload)
             if levels[1] == b"share":
                 self._share(levels[2], packet.payload)
             if levels[1] == b"clock":
@@ -100,7 +101,7 @@ class Authority:
             pass
         return []
 
-    def enrol(self, raw: bytes, lifetime: int = YEAR) -> list[Packet]:
+    def enrol(self, raw: bytes) -> list[Packet]:
         """The reply to a request with a claim, or Refused."""
         request = Request(raw)
         id = request.id.decode()
@@ -109,7 +110,7 @@ class Authority:
                 raise Refused(errors.CLAIM)
             issuing.check_claim(request, self._claims[id])
             del self._claims[id]
-            cert, self._replies[raw] = self._issue(request, DEVICE, self.now() + lifetime)
+            cert, self._replies[raw] = self._issue(request, DEVICE, self.now() + self.lifetime)
             parsed = Certificate(cert)
             self.enrolled[id] = Enrolled(parsed, self.anchor.public_key(parsed))
         return [Packet(b"microseal/reply/" + request.id, self._replies[raw])]
