@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -43,6 +45,15 @@ def test_every_row_of_the_table_is_an_attack_on_both() -> None:
     assert rows == list(range(1, 13))
     assert all(attack.published for attack in ATTACKS if attack.row)
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
+
+
+def test_the_documentation_names_them(root: Path) -> None:
+    """docs/security.md has the rows with the names by which they are run, and says of every attack what stops it."""
+    text = (root / "docs/security.md").read_text()
+    table = dict(re.findall(r"^\| (\d+) \|.*`([a-z0-9-]+)` \|$", text, re.MULTILINE))
+    assert table == {str(attack.row): attack.name for attack in ATTACKS if attack.row}
+    defences = text[text.index("## Where each defence has its test") :]
+    assert {attack.name for attack in ATTACKS} <= set(re.findall(r"`([A-Za-z0-9_-]+)`", defences))
 
 
 # The command

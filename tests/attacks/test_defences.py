@@ -305,6 +305,31 @@ def unsorted_revoked(patch: Patch) -> None:
     patch.setattr("microseal.revocation.Reader.take", lambda self, n: Kids(original(self, n)))
 
 
+def any_renewal(patch: Patch) -> None:
+    """check_renewal as if the request were for the id of the certificate that it comes with."""
+    original = issuing.check_renewal
+
+    def check_renewal(anchor: Anchor, request: Any, cert: Certificate, now: int) -> None:
+        own, request.id = request.id, cert.id
+        try:
+            original(anchor, request, cert, now)
+        finally:
+            request.id = own
+
+    patch.setattr(issuing, "check_renewal", check_renewal)
+
+
+def any_ask(patch: Patch) -> None:
+    """verify_ask as if nothing had been taken before, and every t were now."""
+    original = issuing.verify_ask
+
+    def verify_ask(anchor: Anchor, cert: Certificate, raw: bytes, now: int, last: int | None) -> Any:
+        at = 1 + raw[0] + 4
+        return original(anchor, cert, raw, int.from_bytes(raw[at : at + 4], "big"), None)
+
+    patch.setattr(issuing, "verify_ask", verify_ask)
+
+
 def any_name(patch: Patch) -> None:
     for user in (wire, identity):  # it is imported by its name
         patch.setattr(user, "check_name", lambda name: name)
@@ -420,6 +445,10 @@ REMOVALS: dict[str, tuple[Removal, ...]] = {
     "forged-reply": (with_core(careless.AnyReply),),
     "other-flags": (any_certificate(flags=True),),
     "wrong-reply": (with_core(careless.AnyReply),),
+    "renewal": (with_core(lambda: careless.Unverified(b"renew")),),
+    "late-renewal": (any_certificate(expiry=True),),
+    "renewal-id": (any_renewal,),
+    "ask-replay": (any_ask,),
     "rogue-share": (set_(issuing, "add", lambda *_: Anything()),),
     # Encodings
     "points": (set_(crypto, "check_point", lambda suite, point: point),),

@@ -8,6 +8,7 @@ from typing import Any
 
 from microseal import crypto, errors
 from microseal.errors import Refused
+from microseal.group import make_ask
 from microseal.identity import (
     DEVICE,
     GATE,
@@ -20,6 +21,7 @@ from microseal.identity import (
     claim_request,
     make_request,
     make_share,
+    renew_request,
 )
 from microseal.wire import hexkid
 from microseal_host import issuing
@@ -257,6 +259,66 @@ def reply_to_another(world: World) -> Outcome:
     return got("an identity") if late.member.enrolled else withstood(late.refused[-1][1])
 
 
+# Renewal and asks: what a device says by its key
+
+
+def stolen_renewal(world: World) -> Outcome:
+    """A member renews another one's certificate, with a key of its own in it: by its own signature, and by one of the other's."""
+    pump, fan, suite = world.enrol("pump"), world.enrol("fan"), world.suite
+    plain = make_request(suite, b"pump", world.entropy.scalar(), world.entropy.scalar())
+    signed = plain + pump.me.kid
+    fresh = world.entropy.fresh
+    by_fan = signed + fan.me.sign(b"renew", b"", signed, fresh(32))
+    other = make_request(suite, b"pump", world.entropy.scalar(), world.entropy.scalar()) + pump.me.kid
+    moved = signed + pump.me.sign(b"renew", b"", other, fresh(32))
+    asked = signed + pump.me.sign(b"ask", b"", signed, fresh(32))
+    return first_success([_renewal(world, raw, pump) for raw in (by_fan, moved, asked)])
+
+
+def late_renewal(world: World) -> Outcome:
+    """A key that was stolen from a device whose certificate has run out."""
+    pump = world.enrol("pump")
+    raw = renew_request(pump.me, make_request(world.suite, b"pump", *_two(world)), world.entropy.fresh(32))
+    world.time = pump.me.cert.not_after + 1
+    return _renewal(world, raw, pump)
+
+
+def renewal_of_another(world: World) -> Outcome:
+    """A member asks for a certificate under another one's id, by the certificate that is its own."""
+    pump, fan = world.enrol("pump"), world.enrol("fan")
+    plain = make_request(world.suite, b"pump", *_two(world))
+    raw = renew_request(fan.me, plain, world.entropy.fresh(32))
+    return first_success([_renewal(world, raw, pump), _renewal(world, raw, fan)])
+
+
+def _two(world: World) -> tuple[bytes, bytes]:
+    return world.entropy.scalar(), world.entropy.scalar()
+
+
+def _renewal(world: World, raw: bytes, current: Device) -> Outcome:
+    def check() -> None:
+        issuing.check_renewal(world.authority.anchor, Request(raw), current.me.cert, int(world.time))
+
+    return _refusal(check, "a certificate in another one's name")
+
+
+def replayed_ask(world: World) -> Outcome:
+    """An ask for key packets, sent again at once, and after the authority has forgotten it."""
+    pump, anchor = world.enrol("pump"), world.authority.anchor
+    now = int(world.time)
+    raw = make_ask(pump.me, b"plant", 0, now, world.entropy.fresh(32))
+    _, _, last = issuing.verify_ask(anchor, pump.me.cert, raw, now, None)
+    again = [(now + 1, last), (now + 121, None), (now - 121, None)]
+    return first_success(
+        [
+            _refusal(
+                lambda at=at, last=last: issuing.verify_ask(anchor, pump.me.cert, raw, at, last), "work for nothing"
+            )
+            for at, last in again
+        ]
+    )
+
+
 ATTACKS = [
     Attack("expired", "a sender's certificate that has run out", expired, errors.EXPIRED),
     Attack("expired-unseen", "the same, not seen before", expired_unseen, errors.EXPIRED),
@@ -272,4 +334,8 @@ ATTACKS = [
     Attack("other-flags", "a reply with other flags than asked for", other_flags, errors.FLAGS),
     Attack("wrong-reply", "another device's reply", reply_to_another, errors.KEY),
     Attack("rogue-share", "a share that is not the device's own", rogue_share, errors.KEY),
+    Attack("renewal", "a renewal signed by somebody else", stolen_renewal, errors.SIGNATURE),
+    Attack("late-renewal", "a renewal by a certificate that has run out", late_renewal, errors.EXPIRED),
+    Attack("renewal-id", "a renewal under another one's id", renewal_of_another, errors.CLAIM),
+    Attack("ask-replay", "an ask sent again", replayed_ask, errors.TIME),
 ]
