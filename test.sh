@@ -53,7 +53,7 @@ run_lint() {
         return 1
     }
     local sources scripts
-    mapfile -t sources < <(find firmware/native -name build -prune -o -name dist -prune -o -name '*.[ch]' -print)
+    mapfile -t sources < <(find firmware/native tests/c -name build -prune -o -name dist -prune -o -name '*.[ch]' -print)
     if ((${#sources[@]})); then
         .venv/bin/clang-format --dry-run -Werror "${sources[@]}" || {
             echo "not formatted as clang-format would; to mend: .venv/bin/clang-format -i ${sources[*]}" >&2

@@ -1,4 +1,7 @@
-/* Point arithmetic where it is easy to get wrong: infinity, P + P, P - P, small and large scalars, agreement. */
+/*
+ * Point arithmetic where it is easy to get wrong: infinity, P + P, P - P, small and large scalars, agreement of the
+ * algorithms, and the sums of the vector file given.
+ */
 #include "harness.h"
 
 #include "point.h"
@@ -185,8 +188,29 @@ static void encodings(const curve *c)
     }
 }
 
-int main(void)
+static void run_sum(const vector *v)
 {
+    const curve *c = curve_of(*need(v, "suite", 1));
+    uint8_t out[33];
+    point p;
+    fe s, e;
+    if (c) {
+        CHECK(scalar_load_checked(s, need(v, "s", 32), c) == MS_OK);
+        scalar_load(e, need(v, "e", 32), c);
+        CHECK(point_decode(&p, need(v, "P", 33), c) == MS_OK);
+        point_mul_public(&p, s, e, &p, c);
+        CHECK(as_expected(v, point_encode(out, &p, c)));
+        if (!v->error[0]) {
+            CHECK_BYTES(out, need(v, "out", 33), 33);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        for_each_vector(argv[i], run_sum);
+    }
     for (uint8_t suite = 1; suite <= 2; suite++) {
         const curve *c = curve_of(suite);
         if (c) {

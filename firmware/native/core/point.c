@@ -7,11 +7,12 @@
  * Bits taken together, adjacent ones (window) or ones far apart (comb), make a digit u; the table has the multiples
  * for digits whose top bit is set, the others are their negatives.
  *
- * Why the incomplete addition is right in the main loops: seen as integers, the multiple of the base in the accumulator
- * and that of the table entry differ and are not each other's negative (the window: the accumulator, 16 times a
- * positive number, is above the entry; the comb: modulo 4 before block 1 is added, modulo 2 before block 0), and until
- * the last digit both are below q / 2 + 2^240 in absolute value, so that they do not meet modulo q either. With the
- * last digit they may (k = q - 2 of P-256 does it): there the complete addition is used.
+ * Why the incomplete addition is right in the main loops: take the multiples of the base, in the accumulator and in the
+ * table entry, as integers. They are not equal and not opposite (the window: the accumulator, 16 times a positive
+ * number, is above the entry; the comb: modulo 4 when block 1 is added, modulo 2 when block 0 is). Until the last digit
+ * the accumulator is below q / 2 + 2^240 and the entry below 2^236, both in absolute value, so they are not equal or
+ * opposite modulo q either. With the last digit they may be, for single scalars such as q - 2 of P-256 (window): there
+ * the addition is the complete one.
  */
 #include "point.h"
 

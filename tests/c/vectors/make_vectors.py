@@ -164,10 +164,13 @@ def symmetric_computed() -> Iterator[Case]:
 def edge_scalars(suite: Suite) -> list[int]:
     q = suite.curve.q
     comb = sum(1 << 26 * i for i in range(5))  # the points of the fixed-base table, as scalars
+    # q - 2t is the one odd scalar whose comb ends with the addition of a point to itself: t is its last digit
+    signs = {1: (-1, 1, 1, 1, 1), 2: (1, 1, 1, -1, 1)}[suite.number]
+    t = abs(sum(sign << 26 * i for i, sign in enumerate(signs)))
     near = [1, 2, 3, 4, 5, 15, 16, 17, 30, 31, 32, 33, 255, 256]
     powers = [1 << i for i in (25, 26, 51, 52, 104, 129, 130, 131, 234, 254, 255)]
     found = near + powers + [comb, comb << 130, (q + 1) // 2, q // 2, (1 << 255) - 1, (1 << 234) - 1]
-    found += [0x55555555 * (1 + (1 << 32)) * (1 + (1 << 64)) * (1 + (1 << 128)) % q]
+    found += [2 * t, 0x55555555 * (1 + (1 << 32)) * (1 + (1 << 64)) * (1 + (1 << 128)) % q]
     return found + [q - k for k in found] + [RANDOM.randrange(1, q) for _ in range(8)]
 
 
@@ -228,6 +231,31 @@ def points_computed() -> Iterator[Case]:
             yield "ecdh", {"suite": number, "k": k, "P": bad, "error": "MS_ERR_POINT"}
             yield "mul_add", {"suite": number, "k": k, "P": bad, "A": encoded, "error": "MS_ERR_POINT"}
             yield "mul_add", {"suite": number, "k": k, "P": encoded, "A": bad, "error": "MS_ERR_POINT"}
+
+
+def sums_computed() -> Iterator[Case]:
+    """s*G + e*P where the last additions of point_mul_public meet equal, opposite and infinite points."""
+    for number, suite in SUITES.items():
+        curve = suite.curve
+        q = curve.q
+
+        def last_digit(k: int, block: int) -> int:
+            """What the last column of the comb adds for that block: see core/point.c."""
+            positions = [130 * block + 26 * i for i in range(5)]
+            return sum((1 if i == 259 or k >> (i + 1) & 1 else -1) << i for i in positions)
+
+        for m in (1, 2, RANDOM.randrange(1, q)):
+            point, inverse = curve.base(m), pow(m, -1, q)
+            for _ in range(6):
+                s = RANDOM.randrange(1, q) | 1
+                t0, t1 = last_digit(s, 0), last_digit(s, 1)
+                before = s - t0 - t1
+                for wanted in (t0, -t0, 0, t1 - t0, -t1 - t0):
+                    e = (wanted - before) * inverse % q
+                    total = (s + e * m) % q
+                    fields: Fields = {"suite": number, "s": sc(s), "e": sc(e), "P": curve.encode(point)}
+                    fields |= {"out": suite.public(total)} if total else {"error": "MS_ERR_INFINITY"}
+                    yield "sum", fields
 
 
 def scalars_computed() -> Iterator[Case]:
@@ -411,6 +439,7 @@ def main() -> None:
         symmetric_computed(),
     )
     write("points.txt", f"Edge scalars and points, both suites: {computed}", points_computed())
+    write("sums.txt", f"s*G + e*P for the public sum, both suites: {computed}", sums_computed())
     write("scalars.txt", "Arithmetic modulo q: computed with Python's integers", scalars_computed())
     write("signatures.txt", f"Section 3: {computed}", signatures_computed())
     write("certificates.txt", f"Section 4: {computed}", certificates_computed())
