@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+
 from microseal import crypto, errors
 from microseal.clock import SystemClock
 from microseal.errors import Refused
@@ -28,6 +31,22 @@ PASSPHRASE = "a passphrase for tests"
 COST = 2**10  # scrypt's least: what it costs is not what is tested
 
 
+# A URL such as postgresql+psycopg://postgres@127.0.0.1/postgres lets the tests of the authority run on that server instead
+# of SQLite, each House in a database of its own there.
+SERVER = os.environ.get("MICROSEAL_TEST_SERVER")
+
+
+def _empty_database() -> str | None:
+    if SERVER is None:
+        return None
+    name = f"microseal_{os.urandom(6).hex()}"
+    engine = create_engine(SERVER, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"create database {name}")
+    engine.dispose()
+    return make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+
+
 class House:
     """A founded authority, opened."""
 
@@ -36,10 +55,11 @@ class House:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.path = folder / "microseal.db"
+        self.where = _empty_database() or str(self.path)
         self.address = address or Address("localhost")
         broker = {"host": self.address.host, "port": self.address.port}
         self.database, _ = founding.found(
-            str(self.path), founding.Settings(suite, broker, cost=COST, **settings), PASSPHRASE
+            self.where, founding.Settings(suite, broker, cost=COST, **settings), PASSPHRASE
         )
         self.vault = self.open()
 

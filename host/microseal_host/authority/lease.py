@@ -48,9 +48,16 @@ class Lease:
             self._extend(connection)
 
     def hold(self, connection: Connection) -> None:
-        """To be called first in every transaction of the service; LeaseLost if it may not go on."""
-        row = self._row(connection)
-        if row.lease_holder != self._holder:
+        """To be called in every transaction of the service that writes; LeaseLost if it may not go on.
+
+        From here to the end of the transaction nobody can take the lease.
+        """
+        if self._row(connection).lease_holder != self._holder:
+            raise LeaseLost
+
+    def look(self, connection: Connection) -> None:
+        """LeaseLost if another service has it. Enough for what writes nothing, and spares the database a write of its own."""
+        if connection.execute(select(_state.lease_holder)).scalar_one() != self._holder:
             raise LeaseLost
 
     def renew(self) -> None:

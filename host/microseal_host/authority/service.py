@@ -59,11 +59,15 @@ class Incoming:
 
 @dataclass(frozen=True)
 class _Answer:
-    """event: what is to be logged once it is on disk, empty if nothing is new; topic: empty if there is nothing to send."""
+    """event: what is to be logged once it is on disk, empty for nothing; topic: empty if there is nothing to send.
+
+    stored: whether anything was written.
+    """
 
     event: str
     topic: str = ""
     payload: bytes = b""
+    stored: bool = False
 
 
 class Service:
@@ -219,11 +223,13 @@ class Service:
         """Answers the backlog in one transaction, which is on disk before anything is sent."""
         answers: list[_Answer] = []
         with self._database.write() as connection:
-            self._lease.hold(connection)
+            self._lease.look(connection)
             for message in self._backlog:
                 answer = self._answer_one(connection, message)
                 if answer is not None:
                     answers.append(answer)
+            if any(answer.stored for answer in answers):
+                self._lease.hold(connection)
         for answer in answers:
             if answer.event:
                 log.info("%s", answer.event)
@@ -258,16 +264,16 @@ class Service:
     def _enroll(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
         reply, is_new = requests.enroll(connection, self._vault, subject, payload, _now())
         device = subject.decode()
-        return _Answer(f"enrolled {device}" if is_new else "", f"microseal/reply/{device}", reply)
+        return _Answer(f"enrolled {device}" if is_new else "", f"microseal/reply/{device}", reply, is_new)
 
     def _share(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
         device = requests.share(connection, self._vault, subject, payload, _now())
-        return _Answer(f"share of {device} accepted" if device else "")
+        return _Answer(f"share of {device} accepted", stored=True) if device else _Answer("")
 
     def _ask(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
         requests.ask(connection, self._vault, subject, payload, _now())
         self._publish_due = True
-        return _Answer("")
+        return _Answer("", stored=True)
 
     def _clock(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
         answer = requests.clock(connection, self._vault, subject, payload, _now())
