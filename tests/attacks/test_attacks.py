@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from microseal import crypto
 from microseal_host.attacks.catalogue import ATTACKS, run
 from microseal_host.attacks.outcome import Attack, got, withstood
 from microseal_host.backends import libcrypto
-from microseal_host.cli import attacks as command
+from microseal_host.cli.app import app
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +59,7 @@ def test_the_documentation_names_them(root: Path) -> None:
 
 
 def _invoke(*arguments: str) -> tuple[int, str]:
-    app = typer.Typer()
-    app.command()(command.attacks)
-    result = CliRunner().invoke(app, list(arguments))
+    result = CliRunner().invoke(app, ["attacks", *arguments])
     return result.exit_code, result.stdout
 
 
@@ -71,6 +68,10 @@ def test_the_command_prints_the_table() -> None:
     assert code == 0
     assert "broken: any message in anyone's name" in out
     assert "withstood: time" in out
+
+
+def test_the_command_knows_its_attacks() -> None:
+    assert _invoke("no-such-attack")[0] == 2
 
 
 def test_the_command_prints_json() -> None:

@@ -17,7 +17,7 @@ from microseal.errors import MicrosealError, NotReady, Refused
 from microseal_host.backends import libcrypto
 
 from ..failure import INTERRUPTED, NEGATIVE, NOT_READY, Failure
-from . import authority, crosscheck, device, group, init, listen, output, publish
+from . import attacks, authority, crosscheck, device, group, init, listen, output, publish
 
 
 class _Root(TyperGroup):
@@ -79,3 +79,4 @@ app.add_typer(authority.app, name="authority")
 app.command("listen", epilog=listen.EXAMPLE)(listen.listen)
 app.command("publish", epilog=publish.EXAMPLE)(publish.publish)
 app.command("crosscheck", epilog=crosscheck.EXAMPLE)(crosscheck.crosscheck)
+app.command("attacks", epilog=attacks.EXAMPLE)(attacks.attacks)

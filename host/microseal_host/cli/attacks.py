@@ -20,7 +20,7 @@ EXAMPLE = (
 
 def attacks(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these, as the table names them.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Only these, as the table names them.")
     ] = None,
     suite: Annotated[int, typer.Option("--suite", min=1, max=2, help="The suite that microseal runs with.")] = 1,
     as_json: options.Json = False,
