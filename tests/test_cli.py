@@ -38,6 +38,7 @@ COMMANDS = [
     ["listen"],
     ["publish"],
     ["crosscheck"],
+    ["attacks"],
 ]
 MICROSEAL = Path(sys.executable).parent / "microseal"
 
