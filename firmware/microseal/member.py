@@ -91,7 +91,8 @@ class Member:
         self._fetching = Fetching(senders, _HELD)
         self.groups = Groups(self._identities, self._store, groups, senders)
         self.groups.restore()
-        self._shared = bool(self.groups.by_gid) and not following
+        self._take_over()  # in case the power went between the last switch and this
+        self._shared = bool(self.groups.by_gid) and len(self._identities) == 1
         self._asks = {}  # gid -> Retry, for groups that lack nothing but key packets
         self._last_ask = 0  # s since 1970
         self._asked = {}  # gid -> ticks of the last fetch of what is retained for it

@@ -72,6 +72,7 @@ def load_next(store, anchor, me):
     """(Identity, box) of the identity that is to take the place of `me`, or None."""
     content = store.load(_NEXT)
     if content is None:
+        store.erase(_NEXT)  # in case the power went between its two writes
         return None
     store.erase(_RENEWAL)  # the power may have gone before accept was done with it
     following, box = decode_identity(anchor, content)
