@@ -32,7 +32,7 @@ static void refill(key_stream *stream, size_t bytes)
     stream->used = 0;
 }
 
-/* Starts the stream for length bytes of data, and the hash with aad. Leaves the tag's mask at stream->batch + 16. */
+/* Starts the stream for length bytes of data, and the hash with aad; mask = the tag's mask. */
 static void start(key_stream *stream, ghash *hash, const uint8_t *key, const uint8_t *nonce, const void *aad,
                   size_t aad_length, size_t length, uint8_t mask[16])
 {

@@ -11,11 +11,11 @@
  *
  * Common to all functions, so not repeated at each:
  *   - A (pointer, length) pair may have a null pointer if the length is 0; any other pointer is not null.
- *   - Outputs may not overlap inputs unless the comment says so. Outputs are written only on MS_OK, except that a
- *     function that can fail after it has begun to write zeroes what it wrote.
+ *   - Outputs may not overlap inputs unless the comment says so, and are written only on MS_OK.
  *   - MS_ERR_SUITE: the suite is unknown or not built in. MS_ERR_POINT: an encoding with a bad prefix, x >= p, or x
  *     of no point of the curve. MS_ERR_SCALAR: a scalar is not in range.
- *   - Every secret that a function put on the stack is overwritten before it returns, whatever it returns.
+ *   - Every secret that a function put on the stack is overwritten before it returns, whatever it returns; where there
+ *     is a context, by the function that ends it.
  */
 #ifndef MICROSEAL_CORE_H
 #define MICROSEAL_CORE_H

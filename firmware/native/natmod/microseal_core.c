@@ -51,7 +51,7 @@ static view readable(mp_obj_t object)
 }
 
 /* Raises ValueError "<name>: <length> bytes expected". length < 100 */
-static NORETURN void raise_length(const char *name, unsigned length)
+static _Noreturn void raise_length(const char *name, unsigned length)
 {
     char text[48], *p = text;
     while (*name) {
