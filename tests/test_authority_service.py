@@ -260,6 +260,37 @@ def test_a_message_is_acknowledged_only_when_it_is_on_disk(house: House, monkeyp
             assert eventually(lambda: len(wire.payloads("microseal/reply/a")) == 1)
 
 
+def test_a_message_that_it_stumbles_over_stops_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = _request(house, "a", house.claim("a"))
+
+    def stumble(*_: object) -> None:
+        raise ValueError("as a mistake in the program would")
+
+    monkeypatch.setattr(Service, "_clock", stumble)
+    with running(house), wired(house.address) as wire:
+        wire.send("microseal/clock/0123456789abcdef", bytes(16))
+        assert eventually(lambda: "cannot answer clock" in caplog.text)
+        wire.send("microseal/enroll/a", request)
+        assert eventually(lambda: len(wire.payloads("microseal/reply/a")) == 1)
+
+
+def test_a_group_that_cannot_be_served_does_not_keep_the_others_waiting(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.enrol(house.device("a"))
+    house.enrol(house.device("b"))
+    house.group("g", a="ps")
+    house.group("h", b="ps")
+    with house.database.write() as connection:
+        mine = schema.certificates.c.device == "a"
+        connection.execute(schema.certificates.update().where(mine).values(share=bytes(60)))
+    with running(house):
+        assert eventually(lambda: board.group_topic("h", "info") in retained_at(house.address))
+    assert caplog.text.count("cannot make an epoch of group g: the database was altered") == 1
+
+
 # Hostile input
 
 

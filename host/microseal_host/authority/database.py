@@ -43,7 +43,7 @@ class Database:
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             raise Failure(
                 f"no driver for {url.drivername}: {error}",
-                "for PostgreSQL: pip install 'psycopg[binary]', then --database postgresql+psycopg://…",
+                "for PostgreSQL: pip install 'psycopg[binary]'",
                 NOT_READY,
             ) from None
         if self.is_sqlite:

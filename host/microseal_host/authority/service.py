@@ -7,6 +7,7 @@ in between gets it again, and gives the same stored reply.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import sys
@@ -20,7 +21,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from microseal.errors import Refused
 
@@ -169,7 +170,9 @@ class Service:
         except LeaseLost:
             raise Failure("another authority service has taken over this database", code=NOT_READY) from None
         finally:
-            self._lease.release()
+            # If the database is gone, the lease runs out by itself.
+            with contextlib.suppress(DBAPIError):
+                self._lease.release()
 
     def _retry_database(self, work: Callable[[], None]) -> None:
         """Calls work until the database is there; what it had begun was rolled back, so it begins again."""
@@ -259,6 +262,11 @@ class Service:
             self._refusals.refuse(kind.decode(), subject, refusal.reason)
         except Failure as failure:
             log.error("cannot answer %s: %s", kind.decode(), failure)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # Whatever it is about this message, it must not come back at every start.
+            log.exception("cannot answer %s", kind.decode())
         return None
 
     def _enroll(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
@@ -321,8 +329,11 @@ class Service:
             with self._database.write() as connection:
                 self._lease.hold(connection)
                 number = epochs.make(connection, self._vault, group, _now())
-        except Failure as failure:
-            log.error("cannot make an epoch of group %s: %s", group.gid, failure)
+        except (OperationalError, InterfaceError, LeaseLost):
+            raise
+        except Exception as error:
+            # The other groups get theirs.
+            log.error("cannot make an epoch of group %s: %s", group.gid, error, exc_info=not isinstance(error, Failure))
             self._broken[group.gid] = now + _AGAIN
             return
         self._broken.pop(group.gid, None)

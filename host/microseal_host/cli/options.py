@@ -38,7 +38,7 @@ Database = Annotated[
         "--database",
         envvar="MICROSEAL_DATABASE",
         metavar="FILE|URL",
-        help="The authority's database: a file, or a URL such as postgresql+psycopg://host/name.",
+        help="The authority's database: a file, or a URL such as postgresql://host/name.",
         callback=_refuse_password,
     ),
 ]
