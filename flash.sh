@@ -40,7 +40,8 @@ if [[ -z $method ]]; then
     exit 2
 fi
 
-"$here/scripts/setup.sh"
+# Its messages are not part of what the board's program prints.
+"$here/scripts/setup.sh" >&2
 
 case $method in
 process)

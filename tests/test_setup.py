@@ -56,6 +56,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+@pytest.mark.xdist_group("checkout")
 def test_setup_that_is_done_says_nothing_and_is_quick(root: Path) -> None:
     subprocess.run([root / "scripts/setup.sh", "--test"], check=True, capture_output=True)
     start = time.monotonic()

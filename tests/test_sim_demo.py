@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("sim")
+# With the tests of set-up: two set-ups in one checkout wait for each other, and say so.
+pytestmark = pytest.mark.xdist_group("checkout")
 
 
 def processes_in(folder: Path) -> list[str]:
@@ -59,8 +60,7 @@ class Sim:
     def lines(self) -> Iterator[dict[str, Any]]:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if line.startswith("{"):
-                yield json.loads(line)
+            yield json.loads(line)
 
     def end(self, timeout: float = 15) -> tuple[int, str]:
         """(exit code, what it said on stderr)"""
@@ -79,14 +79,18 @@ def sim(root: Path, tmp_path: Path) -> Iterator[Callable[..., Sim]]:
     yield start
     for one in started:
         one.process.kill()
-        one.process.communicate()
+        one.process.wait()
+        for stream in (one.process.stdout, one.process.stderr):
+            assert stream is not None
+            stream.close()
 
 
 @pytest.mark.parametrize("mode", [1, 2, 3])
 def test_all_devices_are_heard_and_what_was_altered_is_refused(sim: Callable[..., Sim], mode: int) -> None:
-    run = sim("--mode", str(mode), "--devices", "6", "--messages", "12", "--alter-every", "4")
+    run = sim("--mode", str(mode), "--devices", "6", "--messages", "18", "--alter-every", "5")
     lines = list(run.lines())
-    assert run.end() == (0, "")
+    code, said = run.end()
+    assert code == 0, said
     summary = lines.pop()["summary"]
     verified = [line for line in lines if line["verified"]]
     refused = [line for line in lines if not line["verified"]]
@@ -138,6 +142,17 @@ def test_whatever_ends_it_ends_everything(sim: Callable[..., Sim], number: signa
     run.process.send_signal(number)
     assert run.end()[0] == code
     assert until(lambda: processes_in(run.folder) == [], 5), processes_in(run.folder)
+
+
+def test_a_reader_who_has_seen_enough_ends_it(sim: Callable[..., Sim]) -> None:
+    run = sim()
+    next(run.lines())
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    assert run.process.wait(15) == 128 + signal.SIGPIPE
+    assert run.process.stderr is not None
+    assert "Traceback" not in run.process.stderr.read()
+    assert processes_in(run.folder) == []
 
 
 def test_a_device_that_ends_is_said_with_its_last_words(sim: Callable[..., Sim]) -> None:

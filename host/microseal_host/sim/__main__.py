@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -55,6 +56,10 @@ def main(
     except (ChildFailed, BrokerError) as error:
         fail(str(error))
         sys.exit(NOT_READY)
+    except BrokenPipeError:
+        # Whoever read this has seen enough (| head). Nothing is to be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         view.progress("stopped")
         sys.exit(INTERRUPTED)

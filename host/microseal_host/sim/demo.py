@@ -93,8 +93,8 @@ def _folder(board: Board, wanted: Path | None) -> Iterator[Path]:
     keep = False
     try:
         yield folder
-    except Exception:
-        keep = True  # for its logs
+    except Exception as error:
+        keep = not isinstance(error, BrokenPipeError)  # for its logs
         raise
     finally:
         if not keep:

@@ -25,7 +25,7 @@ _MEANINGS = {
     errors.INNER: " (not what a member sealed)",
     errors.DECRYPTION: " (not what a member sealed)",
     errors.REPLAY: " (it has been here before)",
-    errors.TIME: " (too old, or from before the listener's start; mode 3 rounds times down to half a minute)",
+    errors.TIME: " (too old, or from before the listener's start; said once for this topic)",
 }
 
 
@@ -58,6 +58,7 @@ class View:
         self._json = as_json
         self.verified = 0
         self.refused = 0
+        self._late: set[str] = set()  # topics
 
     def progress(self, text: str) -> None:
         if not self._json:
@@ -85,6 +86,11 @@ class View:
         if self._json:
             self._print_json({"verified": False, "topic": name, "reason": reason})
             return
+        if reason == errors.TIME:
+            # Of mode 3, which rounds times down, there may be half a minute full of these.
+            if name in self._late:
+                return
+            self._late.add(name)
         self._line(("REFUSED  ", "bold red"), "on ", (name, "bold"), ": ", (reason, "bold"), _MEANINGS.get(reason, ""))
 
     def summary(self, altered: int) -> None:
