@@ -358,6 +358,8 @@ class Member:
         if self._early is not None:
             early, self._early = self._early, None
             refusal = self._refusal_of(self._take_revoked, early)
+            if refusal:
+                self._refetch.append(OWN + b"revoked")  # a forged one may have come after the one that is retained
         for group in self.groups.by_gid.values():
             refusal = self._refusal_of(self._try_switch, group) or refusal
         if refusal:
