@@ -182,8 +182,10 @@ def test_nothing_to_hear(house: House) -> None:
     with running(house):
         _, said = run(house, "listen", "--timeout", "3", *identity(house, "alone"), code=NOT_READY)
         assert "alone is in no group yet" in said
+        _, said = run(house, "listen", "--timeout", "3", *identity(house, "asked", "p"))
+        assert "asked listens to" in said, "queries are for publishers"
         member = identity(house, "member", "s")
-        run(house, "listen", "--timeout", "3", *member)
+        run(house, "listen", "--timeout", "4", *member)
         run(house, "listen", "--timeout", "3", "--count", "1", *member[:2], code=NEGATIVE)
         _, said = run(house, "listen", "another", "--timeout", "2", *member[:2], code=NOT_READY)
         assert "not in another yet" in said
@@ -276,14 +278,12 @@ def test_mode_3_travels_on_a_connection_of_its_own(tmp_path: Path, broker: Broke
 
         assert eventually(lambda: epoch_of(one, gid) == epoch_of(other, gid) > 0, step=step)
         # t is rounded down to 30 s, and a receiver takes only what is dated after its start.
-        assert eventually(lambda: time.time() // 30 * 30 > _started(other), 40, step)
+        assert eventually(lambda: receiver.listening, step=step)
+        heard_from = time.time()
+        assert eventually(lambda: time.time() // 30 * 30 > heard_from, 40, step)
         assert sender.publish(f"{gid}/x".encode(), b"hello")
         assert eventually(lambda: bool(heard), step=step)
     assert heard[0].mode == 3 and heard[0].sender == b"one"
     names = [line.split(" as ")[1].split(" ")[0] for line in log.read_text()[before:].splitlines() if " as " in line]
     assert {"one", "other"} <= set(names)
     assert len([name for name in names if len(name) == 16 and set(name) <= set("0123456789abcdef")]) == 2
-
-
-def _started(member: object) -> int:
-    return member._started  # type: ignore[attr-defined]

@@ -53,16 +53,21 @@ def listen(
             me = client.member.id.decode()
 
             def still() -> str:
-                if wanted is None:
-                    return f"{me} is in no group yet: microseal group add GROUP {me} --subscribe"
-                names = ", ".join(sorted(gid.decode() for gid in wanted - _joined(client)))
-                return f"{me} is not in {names} yet: microseal group add GROUP {me} --subscribe"
+                if client.trouble:
+                    return client.trouble
+                missing = (wanted or frozenset()) - _joined(client)
+                if missing:
+                    names = ", ".join(sorted(gid.decode() for gid in missing))
+                    return f"{me} is not in {names} yet: microseal group add GROUP {me} --subscribe"
+                if not client.heard_filters():
+                    where = "no group yet" if not _joined(client) else "no group in which it hears anything"
+                    return f"{me} is in {where}: microseal group add GROUP {me} --subscribe"
+                return "the broker has not confirmed the subscriptions"
 
             def ready() -> bool:
-                return bool(client.heard_filters()) and (wanted is None or wanted <= _joined(client))
+                return client.listening and (wanted is None or wanted <= _joined(client))
 
-            if not ready() or not client.connected:
-                joining.wait(client, lambda: client.connected and ready(), timeout, still)
+            joining.wait(client, ready, timeout, still)
             output.note(f"{me} listens to {', '.join(sorted(gid.decode() for gid in _joined(client)))}")
             while count is None or view.shown < count:
                 if end is not None and time.monotonic() >= end:

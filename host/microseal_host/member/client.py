@@ -17,6 +17,7 @@ from typing import Any, Self
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.reasoncodes import ReasonCode
 
+from microseal.clock import SystemClock
 from microseal.envelope import ANONYMOUS
 from microseal.errors import MicrosealError, Refused
 from microseal.group import PUBLISHER, SUBSCRIBER
@@ -40,6 +41,7 @@ class _Link:
         self.connected = False
         self.trouble = ""  # why it is not connected
         self.subscribed: set[bytes] = set()
+        self._unanswered: dict[int, bytes] = {}  # SUBSCRIBE packets whose SUBACK has not come
         self._events = events
         self._owner = owner
         self._closing = threading.Event()
@@ -48,6 +50,7 @@ class _Link:
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
+        self._client.on_subscribe = self._on_subscribe
         self._client.connect_async(address.host, address.port, keepalive=60)
         self._client.loop_start()
 
@@ -78,6 +81,9 @@ class _Link:
         self.trouble = self.trouble or str(reason)
         self._hand_over(self._now_disconnected)
 
+    def _on_subscribe(self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
+        self._hand_over(lambda: self._now_subscribed(mid, any(reason.is_failure for reason in reasons)))
+
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:
             topic = message.topic.encode()
@@ -91,10 +97,20 @@ class _Link:
     def _now_connected(self) -> None:
         self.connected = True
         self.trouble = ""
-        self.subscribed.clear()
+        self.subscribed = set()
+        self._unanswered.clear()
 
     def _now_disconnected(self) -> None:
         self.connected = False
+
+    def _now_subscribed(self, mid: int, refused: bool) -> None:
+        topic = self._unanswered.pop(mid, b"")
+        if refused:
+            self.trouble = f"the broker refuses the subscription {topic.decode()}"
+
+    def hears(self, filters: set[bytes]) -> bool:
+        """Whether the broker has confirmed the subscriptions to all of them."""
+        return self.connected and filters <= self.subscribed and not filters & set(self._unanswered.values())
 
     def want(self, filters: set[bytes]) -> bool:
         """Subscribes and unsubscribes what has changed; True if anything has."""
@@ -109,7 +125,9 @@ class _Link:
 
     def fetch(self, topic: bytes) -> None:
         """Subscribes, also once more: what is retained there comes again."""
-        self._client.subscribe(topic.decode(), 1)
+        _, mid = self._client.subscribe(topic.decode(), 1)
+        if mid is not None:
+            self._unanswered[mid] = topic
 
     def publish(self, topic: bytes, payload: bytes, retain: bool = False, qos: int = 1) -> MQTTMessageInfo:
         return self._client.publish(topic.decode(), payload, qos, retain)
@@ -137,6 +155,8 @@ class MemberClient:
         self._on_refused = on_refused
         self._events: queue.Queue[Event] = queue.Queue(_WAITING)
         self._anonymous: _Link | None = None
+        # A receiver that keeps no windows on disk takes only what is dated after its start (section 6, rule 5).
+        self._deaf_until = int(time.time()) + SystemClock.slack + 1
 
     def __enter__(self) -> Self:
         self._link = _Link(self._address, self.member.id.decode(), self._events, self)
@@ -209,6 +229,18 @@ class MemberClient:
                         found[pattern] = policy.mode == ANONYMOUS
         return found
 
+    @property
+    def listening(self) -> bool:
+        """Whether what is sealed and sent from now on is heard: the broker has confirmed the subscriptions to all of it."""
+        if time.time() < self._deaf_until:
+            return False
+        plain, unnamed = self._split()
+        return (
+            bool(plain or unnamed)
+            and self._link.hears(plain)
+            and (not unnamed or self._anonymous is not None and self._anonymous.hears(unnamed))
+        )
+
     def received(self, topic: bytes, payload: bytes) -> None:
         """What a link hands over."""
         try:
@@ -228,6 +260,13 @@ class MemberClient:
         else:
             if message is not None:
                 self._on_message(message)
+
+    def _split(self) -> tuple[set[bytes], set[bytes]]:
+        """The filters that are heard: those of groups of modes 1 and 2, those of mode 3."""
+        heard = self.heard_filters()
+        return {f for f, anonymous in heard.items() if not anonymous}, {
+            f for f, anonymous in heard.items() if anonymous
+        }
 
     def _link_of(self, mode: int) -> _Link:
         if mode != ANONYMOUS:
@@ -254,9 +293,8 @@ class MemberClient:
                 self._on_message(message)
 
     def _subscribe(self) -> bool:
-        heard = self.heard_filters()
-        changed = self._link.want(set(self.member.filters()) | {f for f, anonymous in heard.items() if not anonymous})
-        unnamed = {f for f, anonymous in heard.items() if anonymous}
+        plain, unnamed = self._split()
+        changed = self._link.want(set(self.member.filters()) | plain)
         if unnamed or self._anonymous is not None:
             changed |= self._link_of(ANONYMOUS).want(unnamed)
         return changed
