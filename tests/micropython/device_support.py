@@ -179,11 +179,11 @@ def scenario(suite):
     return _scenarios[suite]
 
 
-def provision(store, world, index, signer=None):
-    """Writes the records of an enrolled member into a Store. signer: its certificate, if it is not the scenario's."""
+def provision(store, world, index):
+    """Writes the records of an enrolled member into a Store."""
     case = world.case(index)
     store.save("boot", bytes(range(32)) + u32(0))
-    store.save("authority", pack((u8(world.suite), world.anchor.public, signer or world.signer_raw)))
+    store.save("authority", pack((u8(world.suite), world.anchor.public, world.signer_raw)))
     store.save(
         "identity",
         pack([bytes.fromhex(case[name]) for name in ("certificate", "private", "public", "share_box")]),
@@ -198,13 +198,12 @@ def key_topic(world, kid, role):
     return b"microseal/key/" + world.gid + b"/" + hexkid(kid) + b"/" + str(role).encode()
 
 
-def start(world, index, directory=None, clock=None, provisioned=True, signer=None, **limits):
-    """An enrolled Member in no group yet, at the scenario's time. directory: of one that was started before."""
+def start(world, index, directory=None, clock=None, store=Store, **limits):
+    """An enrolled Member in no group yet, at the scenario's time. directory: of one that was started before; store: its class."""
     if directory is None:
         directory = fresh_directory()
-        if provisioned:
-            provision(Store(directory), world, index, signer)
-    member = Member(Store(directory), clock or Clock(world.now), source=Counting(), **limits)
+        provision(Store(directory), world, index)
+    member = Member(store(directory), clock or Clock(world.now), source=Counting(), **limits)
     member.directory = directory
     return member
 
@@ -231,20 +230,21 @@ def give_certificates(member, world, indices=(0, 1, 2, 3)):
 
 
 def join(member, world, index):
-    """Joins the scenario's group: key packets, info, rosters, and the certificates of the senders."""
+    """Joins the scenario's group: key packets, info, rosters."""
     for role, packet in world.packets(index).items():
         member.control(key_topic(world, member.me.kid, role), packet)
     member.control(control(b"group/" + world.gid + b"/info"), world.info_raw)
     for role in _ROSTERS:
         give_roster(member, world, role)
-    give_certificates(member, world)
 
 
-def joined(world, index, now=None, before=10, **limits):
-    """A Member of the scenario's group with all certificates, started `before` seconds before `now` (the scenario's time)."""
+def joined(world, index, now=None, before=10, certificates=True, **options):
+    """A Member of the scenario's group, started `before` seconds before `now` (the scenario's time), with its senders' certificates."""
     clock = Clock((now or world.now) - before)
-    member = start(world, index, clock=clock, **limits)
+    member = start(world, index, clock=clock, **options)
     member.can_seal()
     clock.pass_time(before)
     join(member, world, index)
+    if certificates:
+        give_certificates(member, world)
     return member
