@@ -2,10 +2,13 @@
  * The module microseal_core for MicroPython: the C core under the names and rules of microseal.crypto.
  *
  * Bytes-like arguments (not str) are read where they lie. Wrong types raise TypeError; wrong lengths and what the core
- * refuses raise ValueError. Results that may be secret pass through this file's stack and are wiped there.
+ * refuses raise ValueError. Arguments are checked and results allocated before the core computes with secrets: after
+ * that, what the core refuses is all that raises, so that no exception leaves secrets on the stack.
+ *
  * One translation unit: mpy_ld takes no static data of a second one on every architecture.
  */
 #include "py/dynruntime.h"
+#include "py/objstr.h"
 
 /* GCC calls these whether or not anybody wrote a call. */
 void *memmove(void *to, const void *from, size_t n)
@@ -93,14 +96,26 @@ static void check(ms_error error)
     }
 }
 
+/* Raises unless all of them are bytes-like. */
+static void check_parts(size_t count, const mp_obj_t *parts)
+{
+    for (size_t i = 0; i < count; i++) {
+        readable(parts[i]);
+    }
+}
+
 /* ---- results ---- */
 
-/* New bytes from a buffer on the stack, which is wiped. */
-static mp_obj_t take(void *buffer, size_t length)
+/* New bytes, and where they lie: they are the caller's to write until they are returned to Python. */
+static mp_obj_t new_bytes(size_t length, uint8_t **data)
 {
-    mp_obj_t result = mp_obj_new_bytes(buffer, length);
-    ms_wipe(buffer, length);
-    return result;
+    mp_obj_t object = mp_obj_new_bytes(NULL, length); /* without data, which mp_obj_str_t has to be given */
+    mp_obj_str_t *bytes = MP_OBJ_TO_PTR(object);
+    *data = m_malloc(length + 1);
+    (*data)[length] = 0;
+    bytes->data = *data;
+    bytes->hash = 0; /* none yet */
+    return object;
 }
 
 /* ---- hashes, HMAC, HKDF ---- */
@@ -108,14 +123,17 @@ static mp_obj_t take(void *buffer, size_t length)
 static mp_obj_t hash_(size_t n_args, const mp_obj_t *args)
 {
     ms_hash ctx;
-    uint8_t out[MS_HASH_SIZE];
-    check(ms_hash_init(&ctx, suite_of(args[0])));
+    uint8_t *out;
+    uint8_t suite = suite_of(args[0]);
+    check_parts(n_args - 1, args + 1);
+    mp_obj_t result = new_bytes(MS_HASH_SIZE, &out);
+    ms_hash_init(&ctx, suite);
     for (size_t i = 1; i < n_args; i++) {
         view part = readable(args[i]);
         ms_hash_update(&ctx, part.bytes, part.length);
     }
     ms_hash_final(&ctx, out);
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR(hash_obj, 1, hash_);
 
@@ -157,48 +175,44 @@ static MP_DEFINE_CONST_FUN_OBJ_2(hash_update_obj, hash_update);
 static mp_obj_t hash_digest(mp_obj_t state)
 {
     ms_hash ctx;
-    uint8_t out[MS_HASH_SIZE];
+    uint8_t *out;
+    mp_obj_t result = new_bytes(MS_HASH_SIZE, &out);
     uint8_t *bytes = open_state(state, &ctx);
     ms_hash_final(&ctx, out);
     ms_wipe(bytes, sizeof ctx);
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(hash_digest_obj, hash_digest);
 
 static mp_obj_t hmac(size_t n_args, const mp_obj_t *args)
 {
     ms_hmac ctx;
-    uint8_t out[MS_HASH_SIZE];
+    uint8_t *out;
     uint8_t suite = suite_of(args[0]);
-    for (size_t i = 2; i < n_args; i++) {
-        readable(args[i]); /* before the key comes to lie on the stack: nothing raises from there on */
-    }
     view key = readable(args[1]);
+    check_parts(n_args - 2, args + 2);
+    mp_obj_t result = new_bytes(MS_HASH_SIZE, &out);
     ms_hmac_init(&ctx, suite, key.bytes, key.length);
     for (size_t i = 2; i < n_args; i++) {
         view part = readable(args[i]);
         ms_hmac_update(&ctx, part.bytes, part.length);
     }
     ms_hmac_final(&ctx, out);
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR(hmac_obj, 2, hmac);
 
 static mp_obj_t hkdf(size_t n_args, const mp_obj_t *args)
 {
-    uint8_t short_out[64];
+    uint8_t *out;
     uint8_t suite = suite_of(args[0]);
     view ikm = readable(args[1]), salt = readable(args[2]), info = readable(args[3]);
     mp_int_t n = mp_obj_get_int(args[4]);
     if (!mp_obj_is_small_int(args[4]) || n < 1 || n > 255 * MS_HASH_SIZE) {
         mp_raise_ValueError("n: 1 to 8160 expected");
     }
-    uint8_t *out = (size_t)n <= sizeof short_out ? short_out : m_malloc(n);
+    mp_obj_t result = new_bytes(n, &out);
     ms_hkdf(suite, ikm.bytes, ikm.length, salt.bytes, salt.length, info.bytes, info.length, out, n);
-    mp_obj_t result = take(out, n);
-    if (out != short_out) {
-        m_free(out);
-    }
     return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hkdf_obj, 5, 5, hkdf);
@@ -255,17 +269,17 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(gcm_open_obj, 5, 5, gcm_open);
 static mp_obj_t cmac(size_t n_args, const mp_obj_t *args)
 {
     ms_cmac ctx;
-    uint8_t out[MS_TAG_SIZE];
-    for (size_t i = 1; i < n_args; i++) {
-        readable(args[i]); /* as in hmac */
-    }
-    ms_cmac_init(&ctx, sized(args[0], MS_KEY_SIZE, "key"));
+    uint8_t *out;
+    const uint8_t *key = sized(args[0], MS_KEY_SIZE, "key");
+    check_parts(n_args - 1, args + 1);
+    mp_obj_t result = new_bytes(MS_TAG_SIZE, &out);
+    ms_cmac_init(&ctx, key);
     for (size_t i = 1; i < n_args; i++) {
         view part = readable(args[i]);
         ms_cmac_update(&ctx, part.bytes, part.length);
     }
     ms_cmac_final(&ctx, out);
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR(cmac_obj, 1, cmac);
 
@@ -273,27 +287,30 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR(cmac_obj, 1, cmac);
 
 static mp_obj_t base_mul(mp_obj_t suite, mp_obj_t k)
 {
-    uint8_t out[MS_POINT_SIZE];
+    uint8_t *out;
+    mp_obj_t result = new_bytes(MS_POINT_SIZE, &out);
     check(ms_base_mul(suite_of(suite), sized(k, MS_SCALAR_SIZE, "k"), out));
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(base_mul_obj, base_mul);
 
 static mp_obj_t mul_add(size_t n_args, const mp_obj_t *args)
 {
-    uint8_t out[MS_POINT_SIZE];
+    uint8_t *out;
+    mp_obj_t result = new_bytes(MS_POINT_SIZE, &out);
     const uint8_t *P = args[2] == mp_const_none ? NULL : sized(args[2], MS_POINT_SIZE, "P");
     check(
         ms_mul_add(suite_of(args[0]), sized(args[1], MS_SCALAR_SIZE, "k"), P, sized(args[3], MS_POINT_SIZE, "A"), out));
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mul_add_obj, 4, 4, mul_add);
 
 static mp_obj_t ecdh(mp_obj_t suite, mp_obj_t k, mp_obj_t P)
 {
-    uint8_t out[32];
+    uint8_t *out;
+    mp_obj_t result = new_bytes(32, &out);
     check(ms_ecdh(suite_of(suite), sized(k, MS_SCALAR_SIZE, "k"), sized(P, MS_POINT_SIZE, "P"), out));
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(ecdh_obj, ecdh);
 
@@ -315,22 +332,24 @@ static MP_DEFINE_CONST_FUN_OBJ_2(is_scalar_obj, is_scalar);
 
 static mp_obj_t scalar_reduce(mp_obj_t suite, mp_obj_t number)
 {
-    uint8_t out[MS_SCALAR_SIZE];
+    uint8_t *out;
+    mp_obj_t result = new_bytes(MS_SCALAR_SIZE, &out);
     view v = readable(number);
     if (v.length == 0 || v.length > 64) {
         mp_raise_ValueError("wide: 1 to 64 bytes expected");
     }
     ms_scalar_reduce(suite_of(suite), v.bytes, v.length, out);
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(scalar_reduce_obj, scalar_reduce);
 
 static mp_obj_t scalar_mul_add_(size_t n_args, const mp_obj_t *args)
 {
-    uint8_t out[MS_SCALAR_SIZE];
+    uint8_t *out;
+    mp_obj_t result = new_bytes(MS_SCALAR_SIZE, &out);
     ms_scalar_mul_add(suite_of(args[0]), sized(args[1], MS_SCALAR_SIZE, "a"), sized(args[2], MS_SCALAR_SIZE, "b"),
                       sized(args[3], MS_SCALAR_SIZE, "c"), out);
-    return take(out, sizeof out);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(scalar_mul_add_obj, 4, 4, scalar_mul_add_);
 
@@ -339,12 +358,13 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(scalar_mul_add_obj, 4, 4, scalar_mul_
 /* suite, d, Q, label, ctx, msg, rand */
 static mp_obj_t sign(size_t n_args, const mp_obj_t *args)
 {
-    uint8_t sig[MS_SIGNATURE_SIZE];
+    uint8_t *sig;
+    mp_obj_t result = new_bytes(MS_SIGNATURE_SIZE, &sig);
     view label = readable(args[3]), context = readable(args[4]), message = readable(args[5]);
     check(ms_sign(suite_of(args[0]), sized(args[1], MS_SCALAR_SIZE, "d"), sized(args[2], MS_POINT_SIZE, "Q"),
                   label.bytes, label.length, context.bytes, context.length, message.bytes, message.length,
                   sized(args[6], 32, "rand"), sig));
-    return take(sig, sizeof sig);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(sign_obj, 7, 7, sign);
 
@@ -368,35 +388,38 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(verify_obj, 6, 6, verify);
 /* suite, cert, k, d_ca */
 static mp_obj_t ecqv_issue(size_t n_args, const mp_obj_t *args)
 {
-    uint8_t a[MS_SCALAR_SIZE];
+    uint8_t *a;
+    mp_obj_t result = new_bytes(MS_SCALAR_SIZE, &a);
     view cert = readable(args[1]);
     check(ms_ecqv_issue(suite_of(args[0]), cert.bytes, cert.length, sized(args[2], MS_SCALAR_SIZE, "k"),
                         sized(args[3], MS_SCALAR_SIZE, "d_ca"), a));
-    return take(a, sizeof a);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(ecqv_issue_obj, 4, 4, ecqv_issue);
 
 /* suite, cert, C, q_ca */
 static mp_obj_t ecqv_public(size_t n_args, const mp_obj_t *args)
 {
-    uint8_t Q[MS_POINT_SIZE];
+    uint8_t *Q;
+    mp_obj_t result = new_bytes(MS_POINT_SIZE, &Q);
     view cert = readable(args[1]);
     check(ms_ecqv_public(suite_of(args[0]), cert.bytes, cert.length, sized(args[2], MS_POINT_SIZE, "C"),
                          sized(args[3], MS_POINT_SIZE, "q_ca"), Q));
-    return take(Q, sizeof Q);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(ecqv_public_obj, 4, 4, ecqv_public);
 
 /* suite, cert, C, q_ca, r, a */
 static mp_obj_t ecqv_accept(size_t n_args, const mp_obj_t *args)
 {
-    uint8_t d[MS_SCALAR_SIZE], Q[MS_POINT_SIZE];
+    uint8_t *d, *Q;
+    mp_obj_t pair[2] = {new_bytes(MS_SCALAR_SIZE, &d), new_bytes(MS_POINT_SIZE, &Q)};
+    mp_obj_t result = mp_obj_new_tuple(2, pair);
     view cert = readable(args[1]);
     check(ms_ecqv_accept(suite_of(args[0]), cert.bytes, cert.length, sized(args[2], MS_POINT_SIZE, "C"),
                          sized(args[3], MS_POINT_SIZE, "q_ca"), sized(args[4], MS_SCALAR_SIZE, "r"),
                          sized(args[5], MS_SCALAR_SIZE, "a"), d, Q));
-    mp_obj_t pair[2] = {take(d, sizeof d), take(Q, sizeof Q)};
-    return mp_obj_new_tuple(2, pair);
+    return result;
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(ecqv_accept_obj, 6, 6, ecqv_accept);
 
