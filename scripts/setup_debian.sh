@@ -59,6 +59,7 @@ plan_debian_packages() {
         need valgrind valgrind
         [[ -d /usr/lib/debug/.build-id ]] || debian_missing+=(libc6-dbg)
         need shellcheck shellcheck
+        need arm-none-eabi-gcc gcc-arm-none-eabi
     fi
     if ((${#debian_missing[@]})); then
         say "will install Debian packages: ${debian_missing[*]}"

@@ -1,0 +1,1 @@
+"""What operations cost on the boards' processors, counted on this machine."""
