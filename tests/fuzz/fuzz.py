@@ -33,9 +33,10 @@ class Run:
         self.passed_over = self.valid = self.taken = 0
         self.heap = [0, 0]
 
-    def run(self):
+    def run(self, make=kinds.target):
+        """make(name, suite, dice): the target."""
         dice = Dice(self.seed)
-        target = kinds.target(self.name, self.suite, dice)
+        target = make(self.name, self.suite, dice)
         before = target.snapshot()
         for at in range(self.count):
             if at == self.count // 5:
