@@ -8,51 +8,43 @@
     client.publish(b"plant/7/pressure", b"4.2")
 
 Two connections at most: one for everything that bears the device's id or kid, and one under a random client id for groups of mode 3,
-whose messages are not to be tied to the device by the broker (section 6).
+whose messages are not to be tied to the device by the broker (section 6). A connection that is lost is made again, with its
+subscriptions; what microseal does beside, it does whenever the client is called.
 """
 
-import select
-from time import sleep
-
-from . import errors
+from . import errors, mqtt
+from .channel import Channel, wait_for_any
 from .clock import TickClock
 from .envelope import ANONYMOUS
 from .errors import NotReady, Refused
 from .group import PUBLISHER
+from .inbox import UnknownEpoch
 from .member import Member
+from .policy import STATE
 from .provisioning import load_broker
+from .states import States
 from .store import Store
-from .topics import OWN, check_filter, check_topic, overlap
-from .transport import Transport
+from .topics import OWN, check_topic, overlap
+from .transport import BACKLOG
 from .wire import check_client_id
 
-READY = 30  # s for connecting, enrolment and the time together
+READY = 30  # s that connect takes at most, where it is not told otherwise
 STATES = 16  # state topics whose last message is published again in a new epoch
 _CONTROL = 8192  # bytes of the largest message under microseal/ that is read whole; rosters stream
-_OVERHEAD = 512  # bytes of an envelope and a topic beyond the message
-
-
-class _Channel(Transport):
-    """A connection that hands everything to its client."""
-
-    def __init__(self, client, client_id, settings):
-        super().__init__(client_id, **settings)
-        self._client = client
-        self.subscribed = set()
-
-    def on_publish(self, topic, length, retain):
-        return self._client._sink(topic)
-
-    def received(self, topic, payload, retain):
-        self._client._received(self, topic, payload)
+_HELD = 32768  # bytes of messages that may wait for a callback, unless the policy allows a single one that is larger
+_OVERHEAD = 224  # bytes of an envelope beyond its message
+_PACKETS = 16  # packets that one look into a connection handles
+_PAUSE = 500  # ms between two looks at what is due, when nothing arrives
+_ROUNDS = 6  # round trips in which connect takes what the broker has for this device
+_HINT = "is `microseal authority run` connected to this broker"
 
 
 class _Sink:
     """A reader that must not raise while the transport is in the middle of a packet: what it refuses is told at the end."""
 
-    def __init__(self, reader):
+    def __init__(self, reader, refusal=None):
         self._reader = reader
-        self._refusal = None
+        self._refusal = refusal
 
     def write(self, chunk):
         if self._refusal is None:
@@ -70,12 +62,23 @@ class _Sink:
 class MQTTClient:
     """client_id: the device's id, alone or followed by `/` and a name of its own; server: None = as provisioned.
 
-    directory: where the device's state lies; clock, senders, groups: as Member has them; anonymous_user, anonymous_password: for
-    the connection of mode 3 groups, where the broker asks for them; every other setting is Transport's.
+    user, password, port, keepalive, ssl, ssl_params: as umqtt.simple has them, but keepalive is 60 s. directory: where the device's
+    state lies; clock, senders, groups: as Member has them; anonymous_user, anonymous_password: for the connection of mode 3 groups,
+    where the broker asks for them; every other setting is Transport's. StorageError: not provisioned, or the state cannot be read.
+
+    Lost connections. publish, subscribe, unsubscribe and ping make a new one first, and raise OSError after `attempts` in vain.
+    check_msg and wait_msg go on trying and never raise for that, unless `attempts` is 0. MQTTException: the broker refuses.
+    What is sent to a client without a connection is lost unless the broker keeps its session: connect(clean_session=False).
+
+    Callbacks. Any call may run them, one at a time, and they may publish and subscribe; nothing is waited for then: a message of
+    QoS 1 is sent again until the broker has it. What a callback raises comes out of the call that ran it, when that has done its
+    own work; the message counts as received, since it can never be received again.
 
     message: the Message that the callback is being called for (sender, mode, t, stale, …). refused: how many messages were refused,
-    by reason; on_refused(topic, reason) is called for each.
+    by reason; on_refused(topic, reason) is called for each, as a callback is.
     """
+
+    channel = Channel  # to be replaced by a subclass where the way to the broker is no socket
 
     def __init__(
         self,
@@ -98,23 +101,37 @@ class MQTTClient:
             broker = load_broker(store)
             server, port = broker["host"], port or broker["port"]
         limits = {name: settings.pop(name) for name in ("senders", "groups") if name in settings}
-        self.member = Member(store, clock or TickClock(), **limits)
-        client_id = client_id.encode() if isinstance(client_id, str) else client_id
+        self.member = member = Member(store, clock or TickClock(), **limits)
+        try:
+            client_id = check_client_id(_bytes(client_id), member.id)
+        except Refused:
+            raise ValueError(
+                f"client_id is to be this device's id, {member.id.decode()}, or that with / and a name behind it"
+            )
         settings.update(server=server, port=port, keepalive=keepalive, ssl=ssl, ssl_params=ssl_params)
         settings.setdefault("max_packet", _CONTROL)
         self._anonymous_settings = dict(settings, user=anonymous_user, password=anonymous_password)
-        self._main = _Channel(
-            self, check_client_id(client_id, self.member.id), dict(settings, user=user, password=password)
-        )
+        self._main = self.channel(self, client_id, dict(settings, user=user, password=password))
         self._anonymous = None
         self._callback = None
         self._wanted = {}  # the application's filters -> QoS
-        self._states = {}  # state topic -> (message, QoS, mode) last published
+        self._states = States(member, STATES)
         self._will = None
-        self._will_switches = None  # the epochs in which the will of the open connection was sealed
-        self._switches = self.member.switches
-        self._clean = True
-        self._serving = False
+        self._will_epoch = None  # in which the will of the open connection was to be sealed
+        self._will_refusal = None
+        self._ready = False  # there was a clock once
+        self._largest = _CONTROL  # bytes of the largest envelope that any group allows
+        self._epochs = {}  # gid -> epoch that `_take_epochs` knows of
+        self._missed = set()  # gids with a message in an epoch that was not held
+        self._switches = -1
+        self._stirred = True  # there may be something to do
+        self._sent = 0  # counts what `_serve` has sent
+        self._served = 0  # ticks
+        self._pinged = False  # by ping(), and wait_msg has not returned for it
+        self._heard = 0  # counts messages handed over
+        self._events = []  # what waits for a callback: Messages and (topic, reason)
+        self._handing = False  # a callback is running
+        self._raised = []  # what callbacks have raised
         self.message = None
         self.refused = {}
         self.on_refused = None
@@ -127,75 +144,156 @@ class MQTTClient:
 
     def set_last_will(self, topic, msg, retain=False, qos=0):
         """A will on a state topic of a group of mode 1 or 2, of which this device makes no other use; call this before connect()."""
-        self._will = check_topic(_bytes(topic)), _bytes(msg), retain, qos
+        if not 0 <= qos <= 2:
+            raise ValueError("QoS is 0, 1 or 2")
+        self._will = check_topic(_bytes(topic)), bytes(_bytes(msg)), retain, qos
 
     def connect(self, clean_session=True, timeout=None):
         """Connects, enrols if that is still to be done, gets the time, and takes what the authority has for this device.
 
-        timeout: s for all of it, 30 if None. Returns as umqtt.simple does whether the broker kept a session. OSError: no broker;
-        NotReady: no answer from the authority; the connection stays open then, and check_msg goes on trying.
+        timeout: s for all of it, 30 if None. Returns as umqtt.simple does whether the broker kept a session. OSError: no broker.
+        NotReady: the authority has not answered, or has put this device into no group; the text says which. Refused: the will
+        is not one that its group allows. After these two the connection stays open, and check_msg goes on with it.
         """
-        seconds = READY if timeout is None else timeout
-        self._clean = clean_session
-        session = self._open(min(seconds, 10))
-        self._wait_for(self.member.can_seal, seconds)
-        self._settle()
-        if self._will and self._will_switches is None:
-            session = self._open(min(seconds, 10))
-            self._settle()
+        if self._handing:
+            raise RuntimeError("connect() within a callback")
+        end = self.member.ticks_ms() + int((READY if timeout is None else timeout) * 1000)
+        session = self._main.open(clean_session, self._left(end) / 1000)
+        if self._anonymous is not None:
+            try:
+                self._anonymous.renew()
+            except OSError as error:
+                self._lost(self._anonymous, error)
+        while self.missing() and self._left(end):
+            self._look(end)
+        self._settle(end)
+        missing = self.missing()
+        if missing:
+            raise NotReady(missing)
+        if self._will_refusal is not None:
+            raise self._will_refusal
+        self._raise()
         return session
 
     def disconnect(self):
-        """Says good-bye on every connection: no will is published."""
+        """Says good-bye on every connection: no will is sent. connect() makes new ones, with the subscriptions of before."""
         self._main.disconnect()
         if self._anonymous is not None:
             self._anonymous.disconnect()
-            self._anonymous = None
 
     def ping(self):
+        """Asks the broker for a sign of life, for which wait_msg returns. Connections are looked after without it (keepalive)."""
         self._main.ping()
+        self._pinged = True
 
     def publish(self, topic, msg, retain=False, qos=0, mode=None):
         """Seals and publishes. mode: at least this one, where the group's own may be lower.
 
         Refused: a topic of no group or of two, a group in which this device does not publish, a message longer than the policy allows,
-        or retain on a topic that is no state topic. NotReady: no identity, clock or key yet.
+        or retain on a topic that is no state topic. NotReady: no identity, clock or key yet. ValueError: the will's topic, or QoS 2.
+        OSError: not sent, or (QoS 1) not known to have arrived.
         """
         topic, msg = _bytes(topic), _bytes(msg)
         if self._will and topic == self._will[0]:
             raise ValueError("the will's topic is for the will alone")
+        self._tend()
+        channel = self._channel_of(self.member.mode_of(topic, mode))
+        if channel.sock is None and channel.wanted and channel.attempts and not self._handing:
+            channel.reconnect()  # before it is sealed, for this may take long, and bring a new epoch
+            self._tend()
         mode = self.member.mode_of(topic, mode)
         envelope = self.member.seal(topic, msg, retain, mode)
-        self._channel_of(mode).publish(topic, envelope, retain, qos)
+        if qos == 1 and self._handing:
+            # To wait here would be to read on, with nowhere to go for the messages that come.
+            self._channel_of(mode).post(topic, envelope, retain)
+        else:
+            self._channel_of(mode).publish(topic, envelope, retain, qos)
         if retain:
-            if topic not in self._states and len(self._states) >= STATES:
-                self._states.popitem()
-            self._states[topic] = msg, qos, mode
+            self._states.keep(topic, msg, mode)
+        self._raise()
 
     def subscribe(self, topic, qos=0):
-        """Subscribes; what comes reaches the callback only if it is in one of this device's groups and passes every check."""
-        self._wanted[check_filter(_bytes(topic))] = qos
-        self._serve()
+        """Subscribes; what comes reaches the callback only if it is in one of this device's groups and passes every check.
+
+        The broker is asked as soon as there is a clock and a group that the filter reaches into, for nothing can be opened before.
+        Returns the QoS granted, so far as it was asked; MQTTException(0x80) if it refuses.
+        """
+        pattern = mqtt.check_filter(_bytes(topic))
+        if not 0 <= qos <= 2:
+            raise ValueError("QoS is 0, 1 or 2")
+        granted = min(qos, 1)
+        self._tend()
+        if self._main.wanted and self._ready and not self._handing:
+            plain, anonymous = self._reach(pattern)
+            if plain:
+                granted = self._main.subscribe(pattern, qos)
+            if anonymous:
+                granted = min(granted, self._channel_of(ANONYMOUS).subscribe(pattern, qos))
+        self._wanted[pattern] = min(qos, 1)
+        self._stirred = True
+        self._raise()
+        return granted
 
     def unsubscribe(self, topic):
-        self._wanted.pop(_bytes(topic), None)
-        self._serve()
+        """Ends a subscription."""
+        pattern = mqtt.check_filter(_bytes(topic))
+        self._wanted.pop(pattern, None)
+        self._tend()
+        for channel in self._channels():
+            if channel.wanted and not self._handing:
+                channel.unsubscribe(pattern)
+        self._stirred = True
+        self._raise()
 
     def check_msg(self):
-        """Handles what has arrived, without waiting, and does what is due; to be called at least every few seconds."""
-        op = None
-        for channel in self._channels():
-            op = channel.check_msg() or op
-        self._serve()
+        """Handles what has arrived, up to a message for the callback, and does what is due; to be called every few seconds.
+
+        Returns 0x30 if the callback was called, else None. Waits for nothing, but a lost connection is made again: `timeout` s
+        at most for each step of that. Within a callback it does nothing.
+        """
+        op = self._tend()
+        self._raise()
         return op
 
     def wait_msg(self):
-        """Waits until a packet has arrived and handles it."""
+        """Waits until the callback was called and returns 0x30, or None for the answer to a ping()."""
+        if self._handing:
+            raise RuntimeError("wait_msg() within a callback")
         while True:
             op = self.check_msg()
             if op is not None:
                 return op
-            self._poll(1000)
+            if self._pinged and self._main.is_answered():
+                self._pinged = False
+                return None
+            wait_for_any(self._channels(), 1000)
+            for channel in self._channels():
+                try:
+                    channel.probe()
+                except OSError as error:
+                    self._lost(channel, error)
+
+    # Beyond it
+
+    @property
+    def sock(self):
+        """The socket of the ordinary connection, None while there is none."""
+        return self._main.sock
+
+    def missing(self):
+        """What this client waits for before it can seal and open messages (text), or None."""
+        member = self.member
+        if not member.enrolled:
+            return "no answer to the enrolment: " + _HINT + ", and is the claim still good?"
+        if not member.can_seal():
+            try:
+                member.now()
+            except NotReady:
+                return "no answer to the question for the time: " + _HINT + "?"
+            return "the second of the start is not over yet"
+        if not self._groups():
+            return "this device is in no group yet; the command for it is `microseal group add`"
+        return None
 
     def topics(self):
         """A topic of its own for each filter on which this device publishes: the filter with its wildcards replaced by the id."""
@@ -207,201 +305,282 @@ class MQTTClient:
                     found.append(b"/".join(levels))
         return found
 
-    # Connections
+    # Looking in
 
-    def _channels(self):
-        return (self._main,) if self._anonymous is None else (self._main, self._anonymous)
-
-    def _channel_of(self, mode):
-        if mode != ANONYMOUS:
-            return self._main
-        if self._anonymous is None:
-            # No more than a random name: nothing that the broker sees on this connection says whose it is.
-            channel = _Channel(self, self.member.random_name(), self._anonymous_settings)
-            channel.max_packet = self._main.max_packet
-            channel.connect()
-            self._anonymous = channel
-        return self._anonymous
-
-    def _open(self, seconds):
-        self._will_switches = None
-        if self._will and self.member.can_seal():
-            topic, message, retain, qos = self._will
-            try:
-                if self.member.mode_of(topic) == ANONYMOUS:
-                    raise Refused(errors.MODE)
-                # As if retained: only a state topic takes what may be as old as the connection.
-                self._main.set_last_will(topic, self.member.seal(topic, message, True), retain, qos)
-                self._will_switches = self.member.switches
-            except Refused as refusal:
-                if refusal.reason != errors.TOPIC:  # the group's keys may still be on their way
-                    raise
-        self._main.subscribed.clear()
-        return self._main.connect(self._clean, seconds)
-
-    def _poll(self, ms):
-        """Until there is something to read, or ms have passed."""
-        poller = select.poll()
+    def _tend(self):
+        """Handles what is there, up to a message for the callback, and does what is due; nothing within a callback."""
+        if self._handing:
+            return None
+        before = self._heard
+        self._hand_over()
         for channel in self._channels():
-            if channel.sock is None:
-                return sleep(0.05)
-            poller.register(channel.sock, select.POLLIN)
-        poller.poll(ms)
-
-    def _wait_for(self, ready, seconds):
-        clock = self.member.ticks_ms
-        end = clock() + int(seconds * 1000)
-        while not ready():
-            self.check_msg()
-            if clock() >= end:
-                if ready():
-                    return
-                raise NotReady("no answer from the authority: is `microseal authority run` connected to this broker?")
-            self._poll(100)
-
-    def _settle(self):
-        """Takes what is retained for this device: a round trip for its subscriptions, and one for each step that follows from them."""
-        for _ in range(3):
-            self._serve()
-            self._main.ping()
-            while self._main.wait_msg() is not None:
-                self._serve()
+            for _ in range(_PACKETS):
+                if self._heard != before or self._check(channel) is None:
+                    break
         self._serve()
+        return None if self._heard == before else mqtt.PUBLISH
+
+    def _check(self, channel):
+        """Handles one packet, or tries to mend the connection."""
+        try:
+            return channel.check_msg()
+        except OSError as error:
+            self._lost(channel, error)
+
+    def _lost(self, channel, error):
+        """Raises `error` unless it says of a connection that it is lost, and the connection is to be mended."""
+        if channel.sock is not None or not channel.wanted or not channel.attempts:
+            raise error
+
+    def _left(self, end):
+        return max(end - self.member.ticks_ms(), 0)
+
+    def _look(self, end):
+        """As _tend, and waits a little if there was nothing."""
+        self._stirred = True
+        if self._tend() is None:
+            wait_for_any(self._channels(), min(50, self._left(end)))
+
+    def _settle(self, end):
+        """Takes what is retained for this device: a round trip for its subscriptions, and one for each step that follows from them."""
+        main = self._main
+        for _ in range(_ROUNDS):
+            sent, links = self._sent, main.links
+            try:
+                main.ask()
+            except OSError as error:
+                self._lost(main, error)
+            while not main.is_answered() and links == main.links and self._left(end):
+                self._look(end)
+            if self._sent == sent:
+                return
 
     # What is due
 
     def _serve(self):
-        """Brings subscriptions and outgoing messages to what the member wants, until there is nothing left to do."""
-        if self._serving:
+        """Sends what is due. What is lost with a connection is sent again by whoever wanted it, when the time has come."""
+        now = self.member.ticks_ms()  # also where there is no connection: the clock counts on it
+        if self._main.sock is None or not self._stirred and now - self._served < _PAUSE:
             return
-        self._serving = True
+        self._served = now
+        self._stirred = False
         try:
-            again = True
-            while again:
-                self.member.tick()
-                again = self._subscribe_all()
-                for topic in self.member.take_refetch():
-                    self._main.subscribe(topic, 1)
-                for topic, payload in self.member.take_outgoing():
-                    self._main.publish(topic, payload, False, 1)
-                    again = True
-                for message in self.member.take_arrived():
-                    self._hand_over(message)
-                if self.member.switches != self._switches:
-                    self._switches = self.member.switches
-                    self._new_epoch()
-                    again = True
-        finally:
-            self._serving = False
+            self._serve_member()
+            self._states.renew(self._channel_of)
+            for channel in self._channels():
+                channel.catch_up()
+            self._renew_will()
+        except OSError as error:
+            self._lost(self._main, error)
+        for message in self.member.take_arrived():
+            self._events.append(message)
+        self._hand_over()
 
-    def _subscribe_all(self):
-        """Subscribes and unsubscribes what is to be; True if anything changed."""
-        if self._main.sock is None:
-            return False
-        anonymous = self._anonymous_filters()
-        control = dict.fromkeys(self.member.filters(), 1)
-        plain = {f: qos for f, qos in self._wanted.items() if f not in anonymous or self._also_plain(f)}
-        control.update(plain)
-        changed = _subscribe(self._main, control)
-        if anonymous:
-            changed |= _subscribe(self._channel_of(ANONYMOUS), anonymous)
-        return changed
+    def _serve_member(self):
+        member, main = self.member, self._main
+        member.tick()
+        self._ready = self._ready or member.can_seal()
+        plain = dict.fromkeys(member.filters(), 1)
+        if self._ready:
+            if member.switches != self._switches:
+                self._take_epochs()
+            self._sort_filters(plain)
+        self._sent += main.want(plain)
+        for pattern in member.take_refetch():
+            main.fetch(pattern)
+        for topic, payload in member.take_outgoing():  # after the subscriptions: answers come at once
+            main.tell(topic, payload)
+            self._sent += 1
+
+    def _sort_filters(self, plain):
+        """Adds the application's filters to `plain`, and subscribes on the other connection to those that belong there."""
+        secret = {}
+        for pattern, qos in self._wanted.items():
+            in_plain, in_secret = self._reach(pattern)
+            if in_plain:
+                plain[pattern] = qos
+            if in_secret:
+                secret[pattern] = qos
+        if secret or self._anonymous is not None:
+            channel = self._channel_of(ANONYMOUS)
+            try:
+                channel.want(secret)
+            except OSError as error:
+                self._lost(channel, error)
+
+    def _reach(self, pattern):
+        """Whether the filter reaches into a group of mode 1 or 2, and whether into one of mode 3."""
+        found = [False, False]
+        for group in self._groups():
+            policy = group.current.info.policy
+            if any(overlap(pattern, other) for _, other in policy.filters):
+                found[policy.mode == ANONYMOUS] = True
+        return found
+
+    def _take_epochs(self):
+        """After a switch: messages may be larger, and states may have come that could not be opened before it."""
+        self._switches = self.member.switches
+        before, self._epochs = self._epochs, {}
+        for group in self._groups():
+            gid, info = group.gid, group.current.info
+            self._epochs[gid] = info.epoch
+            self._largest = max(self._largest, info.policy.max_size + _OVERHEAD)
+            if before.get(gid) != info.epoch and (gid not in before or gid in self._missed):
+                self._missed.discard(gid)
+                states = [pattern for kind, pattern in info.policy.filters if kind & STATE]
+                for pattern in self._wanted:
+                    if any(overlap(pattern, state) for state in states):
+                        for channel in self._channels():
+                            channel.fetch(pattern)
+        for channel in self._channels():
+            channel.max_packet = max(channel.max_packet, min(10 * self._largest, _HELD))
 
     def _groups(self):
         if not self.member.enrolled:
             return []
         return [group for group in self.member.groups.by_gid.values() if group.current is not None]
 
-    def _anonymous_filters(self):
-        """The application's filters that reach into a mode 3 group."""
-        found = {}
-        for group in self._groups():
-            policy = group.current.info.policy
-            if policy.mode == ANONYMOUS:
-                for pattern, qos in self._wanted.items():
-                    if any(overlap(pattern, other) for _, other in policy.filters):
-                        found[pattern] = qos
-        return found
+    # Connections
 
-    def _also_plain(self, pattern):
-        """Whether the filter reaches into a group that is not of mode 3 as well."""
-        for group in self._groups():
-            policy = group.current.info.policy
-            if policy.mode != ANONYMOUS and any(overlap(pattern, other) for _, other in policy.filters):
-                return True
-        return False
+    def _channels(self):
+        return (self._main,) if self._anonymous is None else (self._main, self._anonymous)
 
-    def _new_epoch(self):
-        """Messages may be larger now; states and the will of the old epoch open for nobody who comes from now on (section 6)."""
-        for group in self._groups():
-            need = group.current.info.policy.max_size + _OVERHEAD
-            for channel in self._channels():
-                channel.max_packet = max(channel.max_packet, need)
-        for topic, (message, qos, mode) in list(self._states.items()):
+    def _channel_of(self, mode):
+        """The connection for messages of a mode."""
+        if mode != ANONYMOUS or not self._main.wanted:
+            return self._main
+        if self._anonymous is None:
+            self._anonymous = self.channel(self, b"", self._anonymous_settings)
+            self._anonymous.max_packet = self._main.max_packet
+            self._anonymous.start()
+        return self._anonymous
+
+    def opening(self, channel):
+        """Called by a channel before each of its connections."""
+        self._stirred = True
+        if channel is not self._main:
+            # No more than a random name, and never twice the same: nothing on this connection says whose it is.
+            channel.client_id = self.member.random_name()
+            return
+        channel.lw_topic = self._will_epoch = self._will_refusal = None
+        if self._will and self.member.can_seal():
+            topic, message, retain, qos = self._will
             try:
-                self.publish(topic, message, True, qos, mode)
+                self._will_epoch = self._will_group().current.info.epoch
+                if self.member.mode_of(topic) == ANONYMOUS:
+                    raise Refused(errors.MODE)
+                # As if retained: only a state topic takes what may be as old as the connection.
+                channel.set_last_will(topic, self.member.seal(topic, message, True), retain, qos)
+            except Refused as refusal:
+                self._will_refusal = refusal
+
+    def _will_group(self):
+        return self.member.find(self._will[0])[0]
+
+    def _renew_will(self):
+        """Connects again where the will was sealed in another epoch, or could not be sealed yet."""
+        if self._will and self._ready:
+            try:
+                epoch = self._will_group().current.info.epoch
             except Refused:
-                del self._states[topic]  # not ours to say any more
-        if self._will and self._will_switches is not None:
-            self._main.disconnect()
-            self._open(10)
+                return  # of no group, or of none any more
+            if epoch != self._will_epoch:
+                self._main.renew()
 
     # What arrives
 
-    def _sink(self, topic):
-        reader = self.member.reader(topic) if topic.startswith(OWN) else None
-        return _Sink(reader) if reader is not None else None
+    def sink(self, channel, topic, length):
+        """Called by a channel where a message begins: what is to take it, None for memory."""
+        if topic.startswith(OWN):
+            if channel is not self._main:
+                # To answer on the ordinary connection what came on this one would tell the broker whose it is.
+                return _Sink(None, Refused(errors.UNKNOWN))
+            reader = self.member.reader(topic)
+            if reader is not None:
+                return _Sink(reader)
+            if length > _CONTROL:
+                return _Sink(None, Refused(errors.SIZE))
+        elif length > self._largest:
+            return _Sink(None, Refused(errors.SIZE))
+        else:
+            channel.max_packet = max(channel.max_packet, length + len(topic) + 4)
+        return None
 
-    def _received(self, channel, topic, payload):
+    def received(self, channel, topic, payload):
+        """Called by a channel with a whole message. Raises nothing: the transport is to acknowledge it in any case."""
         try:
+            if topic.startswith(OWN):
+                self._stirred = True
             if isinstance(payload, _Sink):
                 payload.close()
             elif topic.startswith(OWN):
                 self.member.control(topic, bytes(payload))
             elif self._is_for(channel, topic):
                 message = self.member.open(topic, payload)
-                if message is not None:
-                    self._hand_over(message)
+                if message is None:
+                    self._stirred = True  # a certificate is to be fetched
+                else:
+                    self._queue(message)
+        except UnknownEpoch as unknown:
+            self._missed.add(unknown.gid)
+            self._stirred = True
+            self._refuse(topic, unknown.reason)
         except Refused as refusal:
             self._refuse(topic, refusal.reason)
         except NotReady:
             self._refuse(topic, errors.TIME)
+        except Exception as error:
+            self._raised.append(error)
 
     def _is_for(self, channel, topic):
         """A filter may reach into groups of both kinds; each of them is heard on its own connection."""
-        if self._anonymous is None or not self.member.enrolled:
+        if not self.member.enrolled:
             return True
         group, _ = self.member.find(topic)
         return (group.current.info.policy.mode == ANONYMOUS) == (channel is self._anonymous)
 
-    def _hand_over(self, message):
-        if self._callback:
-            self.message = message
-            try:
-                self._callback(message.topic, message.payload)
-            finally:
-                self.message = None
-
     def _refuse(self, topic, reason):
         self.refused[reason] = self.refused.get(reason, 0) + 1
         if self.on_refused:
-            self.on_refused(topic, reason)
+            self._queue((topic, reason))
+
+    def _queue(self, event):
+        """For a callback: at once, unless one is running."""
+        if len(self._events) < BACKLOG:
+            self._events.append(event)
+            self._hand_over()
+        else:
+            self.refused[errors.ROOM] = self.refused.get(errors.ROOM, 0) + 1
+
+    def _hand_over(self):
+        """Calls back for what is waiting. What comes meanwhile is for the next call, so that every call comes to an end."""
+        if self._handing:
+            return
+        self._handing = True
+        try:
+            for _ in range(len(self._events)):
+                self._call_back(self._events.pop(0))
+        finally:
+            self._handing = False
+            self.message = None
+
+    def _call_back(self, event):
+        try:
+            if isinstance(event, tuple):
+                self.on_refused(*event)
+                return
+            self._heard += 1
+            if self._callback:
+                self.message = event
+                self._callback(event.topic, event.payload)
+        except Exception as error:
+            self._raised.append(error)
+
+    def _raise(self):
+        """Raises what a callback has raised; within one, that is left to the call that ran it."""
+        if self._raised and not self._handing:
+            raise self._raised.pop(0)
 
 
 def _bytes(value):
     return value.encode() if isinstance(value, str) else value
-
-
-def _subscribe(channel, wanted):
-    """Makes the channel's subscriptions those of `wanted` (filter -> QoS); True if that changed any."""
-    changed = False
-    for pattern in [pattern for pattern in channel.subscribed if pattern not in wanted]:
-        channel.unsubscribe(pattern)
-        channel.subscribed.discard(pattern)
-        changed = True
-    for pattern, qos in wanted.items():
-        if pattern not in channel.subscribed:
-            channel.subscribe(pattern, qos)
-            channel.subscribed.add(pattern)
-            changed = True
-    return changed

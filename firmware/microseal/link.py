@@ -47,6 +47,10 @@ class Link:
             pass  # it was broken before
         return True
 
+    def wait(self, ms):
+        """Until there may be something to read, ms at most."""
+        self._wait(select.POLLIN, ms)
+
     def _poll(self, event, ms):
         if event == select.POLLIN:
             self._poller.poll(ms)
