@@ -10,7 +10,7 @@ usage: scripts/newcomer.sh [--root] [--keep] [--sim-only] [FOLDER]
   --root       as root without sudo (default: as a user who has sudo)
   --keep       leave the folder for a look inside
   --sim-only   only ./flash.sh sim, not ./test.sh
-  FOLDER       where to put it; it must not exist (default: a new one under /var/tmp)
+  FOLDER       where to put it; it must not exist (default: a new one in TMPDIR or /var/tmp)
 
 What is committed is what is tested: the folder gets a clone of this repository. apt's mirror and pip's configuration are
 those of this machine.
@@ -45,7 +45,11 @@ source scripts/setup_micropython.sh
 have debootstrap || die "debootstrap is not installed:  apt-get install debootstrap"
 mirror=$(debian_mirrors | head -n 1)
 [[ -n $mirror ]] || die "no Debian mirror in this machine's apt sources"
-[[ -n $folder ]] || folder=$(mktemp -d /var/tmp/newcomer.XXXXXX)/debian
+own_parent=
+if [[ -z $folder ]]; then
+    own_parent=$(mktemp -d "${TMPDIR:-/var/tmp}/newcomer.XXXXXX")
+    folder=$own_parent/debian
+fi
 [[ ! -e $folder ]] || die "$folder exists already"
 
 make_debian() {
@@ -114,12 +118,13 @@ no_leftovers() {
 
 # Mounts and processes in name spaces of their own: they are gone when this script is, whatever happened.
 if [[ -z ${NEWCOMER_INSIDE:-} ]]; then
+    # shellcheck disable=SC2317  # called by the trap
+    clean_up() {
+        ((keep)) || rm -rf "$folder" "$folder.log" ${own_parent:+"$own_parent"}
+    }
+    trap clean_up EXIT
     status=0
     NEWCOMER_INSIDE=1 unshare --mount --pid --fork --kill-child --mount-proc "$0" "$@" "$folder" || status=$?
-    if ((!keep)); then
-        rm -rf "$folder" "$folder.log"
-        rmdir --ignore-fail-on-non-empty "$(dirname "$folder")"
-    fi
     ((status)) || say "passes for a newcomer"
     exit $status
 fi
