@@ -6,6 +6,7 @@ from .membership import Membership
 from .topics import check_topic
 
 _CACHED = 32  # topics whose group is remembered
+_CACHED_TOPIC = 128  # bytes of the longest of them: anybody can send on thousands of long topics
 
 
 class Groups:
@@ -79,9 +80,10 @@ class Groups:
                         found = group, kind
             if found is None:
                 raise Refused(errors.TOPIC)
-            if len(self._cache) >= _CACHED:
-                self._cache.popitem()
-            self._cache[topic] = found
+            if len(topic) <= _CACHED_TOPIC:
+                if len(self._cache) >= _CACHED:
+                    self._cache.popitem()
+                self._cache[topic] = found
         return found
 
     def hears(self, kid):

@@ -46,7 +46,10 @@ def test_on_cpython(case: Callable[[], None]) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_on_micropython(name: str, tmp_path: Path, micropython: Path, micropython_env: dict[str, str]) -> None:
-    environment = {**micropython_env, "MICROPYPATH": f"{HERE}:{micropython_env['MICROPYPATH']}"}
+    environment = {
+        **micropython_env,
+        "MICROPYPATH": f"{HERE}:{HERE.parent.parent / 'host'}:{micropython_env['MICROPYPATH']}",
+    }
     command = [str(micropython), "-X", "heapsize=16M", str(HERE / "run.py"), str(tmp_path), name]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
