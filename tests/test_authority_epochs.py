@@ -104,6 +104,7 @@ def test_a_changed_role_is_a_change(house: House) -> None:
     a, b = (house.enrol(house.device(name)) for name in ("a", "b"))
     house.group("g", a="p", b="ps")
     house.review()
+    house.deliver(a, b)
     house.join("g", "b", "s")
     assert house.review() == ["g"]
     house.deliver(a, b)

@@ -92,11 +92,6 @@ def payload(connection: Connection, topic: str) -> bytes | None:
     return connection.execute(select(_table.payload).where(_table.topic == topic)).scalar_one_or_none() or None
 
 
-def publish_again(connection: Connection, topics: Iterable[str]) -> None:
-    """What is on these topics is to be sent once more, unchanged."""
-    connection.execute(update(schema.retained).where(_table.topic.in_(list(topics))).values(dirty=True))
-
-
 def forget_published(connection: Connection) -> None:
     """The broker may have lost everything: all of it is to be published again."""
     connection.execute(update(schema.retained).values(dirty=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -15,8 +16,12 @@ from . import board, registry, schema
 from .vault import MOST_TIME, Vault, random_scalar
 
 ROLES = (PUBLISHER, SUBSCRIBER)
+CHAIN = 63  # broadcasts in a row: the epoch after them goes by key packets, which is at the latest every 64th
 LAST = 0xFFFFFFFF  # an epoch that is not followed by another
 LEAST_LIFETIME = 30  # s between two epochs that differ in nothing but their dates
+
+_KEYS = {PUBLISHER: "key_publishers", SUBSCRIBER: "key_subscribers"}  # columns of an epoch
+_CHAINS = {PUBLISHER: "chain_publishers", SUBSCRIBER: "chain_subscribers"}
 
 Seats = frozenset[tuple[int, str]]  # (role, kid)
 
@@ -70,7 +75,8 @@ def find_due(connection: Connection, now: int) -> list[Due]:
 def make(connection: Connection, vault: Vault, due: Due, now: int) -> int:
     """Makes the group's next epoch and all that is to be published of it, in the caller's transaction. The number of it.
 
-    Every member gets key packets, whoever left nothing; the secrets of the epoch before are gone from the database.
+    Each key by itself goes by broadcast to those who hold the one before, if all of them may have it, and else by key
+    packets; who holds none gets a key packet. The secrets of the epoch before are gone from the database.
     """
     suite, gid = vault.suite, due.gid
     group = connection.execute(select(schema.groups).where(schema.groups.c.gid == gid)).one()
@@ -100,24 +106,71 @@ def make(connection: Connection, vault: Vault, due: Due, now: int) -> int:
         board.group_topic(gid, "p"): rosters[PUBLISHER],
         board.group_topic(gid, "s"): rosters[SUBSCRIBER],
     }
-    for role, kid in registry.current_seats(connection, gid) - due.seats:
+    seated = registry.current_seats(connection, gid)
+    for role, kid in seated - due.seats:
         notices[board.key_topic(gid, kid, role)] = b""
-    for role, kid in due.seats:
-        notices[board.key_topic(gid, kid, role)] = issuing.make_key_packet(
-            suite,
-            bytes.fromhex(kid),
-            rows[kid].public,
-            role,
-            epoch,
-            info_hash,
-            keys.private[role],
-            random_scalar(suite),
-        )
-    _store(connection, vault, due, epoch, now, not_after, info, group.policy, keys)
+    before = connection.execute(select(schema.epochs).where(schema.epochs.c.gid == gid)).one_or_none()
+    chains = {}
+    for role in ROLES:
+        held = {kid for seat, kid in seated if seat == role}
+        chains[role] = _next_chain(before, role, held, holders[role])
+        broadcast = b""
+        if before is not None and chains[role]:
+            old = open_key(vault, before, role)
+            broadcast = issuing.make_rekey(suite, gid.encode(), role, epoch, info_hash, old, keys.private[role])
+        notices[board.group_topic(gid, str(role))] = broadcast
+        for kid in holders[role]:
+            if not (broadcast and kid in held):
+                notices[board.key_topic(gid, kid, role)] = key_packet(
+                    suite, kid, rows[kid].public, role, epoch, info_hash, keys.private[role]
+                )
+    _store(connection, vault, due, epoch, now, not_after, info, group.policy, keys, chains)
     # Again, although a roster may be what it was: a member that was waiting for it in the epoch before is subscribed to
     # it already, and gets it for this one only if it is published once more.
     board.put(connection, notices, again=True)
     return epoch
+
+
+def _next_chain(before: Any, role: int, held: set[str], holders: list[str]) -> int:
+    """How many broadcasts in a row this key has come by, with this epoch's; 0 if it is to go by key packets.
+
+    before: the row of the epoch before, or None; held: who has its key; holders: who is to have the new one.
+    """
+    if before is None or not held or not held <= set(holders):
+        return 0
+    chain = getattr(before, _CHAINS[role])
+    return chain + 1 if chain < CHAIN else 0
+
+
+def open_key(vault: Vault, epoch: Any, role: int) -> bytes:
+    """The group key that the members of `role` hold in the epoch of this row."""
+    column = _KEYS[role]
+    return vault.keyring.open(getattr(epoch, column), "epochs", f"{epoch.gid}/{epoch.epoch}", column)
+
+
+def key_packet(suite: int, kid: str, public: bytes, role: int, epoch: int, info_hash: bytes, private: bytes) -> bytes:
+    """A key packet to the holder of certificate `kid`, whose public key is `public`."""
+    u = random_scalar(suite)
+    return issuing.make_key_packet(suite, bytes.fromhex(kid), public, role, epoch, info_hash, private, u)
+
+
+def give_keys(connection: Connection, vault: Vault, gid: str, kid: str, public: bytes) -> list[str]:
+    """Publishes the key packets of the epoch in force to one member, whatever way its key went. The topics, none if it is no member."""
+    roles = sorted(role for role, seated in registry.current_seats(connection, gid) if seated == kid)
+    if not roles:
+        return []
+    epoch = connection.execute(select(schema.epochs).where(schema.epochs.c.gid == gid)).one()
+    topics = []
+    for role in roles:
+        # A packet of an earlier epoch may be there still: those whose keys went on by broadcast were left where they were.
+        topic = board.key_topic(gid, kid, role)
+        there = board.payload(connection, topic)
+        if there is None or int.from_bytes(there[1:5], "big") != epoch.epoch:
+            info_hash = crypto.core.hash(vault.suite, epoch.info)
+            there = key_packet(vault.suite, kid, public, role, epoch.epoch, info_hash, open_key(vault, epoch, role))
+        board.put(connection, {topic: there}, again=True)
+        topics.append(topic)
+    return topics
 
 
 def _draw_keys(suite: int, publishers: list[bytes], subscribers: list[bytes]) -> issuing.GroupKeys:
@@ -152,6 +205,7 @@ def _store(
     info: bytes,
     policy: bytes,
     keys: issuing.GroupKeys,
+    chains: dict[int, int],
 ) -> None:
     gid, row = due.gid, f"{due.gid}/{epoch}"
     connection.execute(update(schema.groups).where(schema.groups.c.gid == gid).values(epoch=epoch))
@@ -164,8 +218,8 @@ def _store(
             not_after=not_after,
             policy=policy,
             info=info,
-            key_publishers=vault.keyring.seal(keys.private[PUBLISHER], "epochs", row, "key_publishers"),
-            key_subscribers=vault.keyring.seal(keys.private[SUBSCRIBER], "epochs", row, "key_subscribers"),
+            **{_KEYS[role]: vault.keyring.seal(keys.private[role], "epochs", row, _KEYS[role]) for role in ROLES},
+            **{_CHAINS[role]: chains[role] for role in ROLES},
         )
     )
     connection.execute(delete(schema.seats).where(schema.seats.c.gid == gid))

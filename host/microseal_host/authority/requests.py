@@ -18,8 +18,7 @@ from microseal.identity import DEVICE, Certificate, Request
 from microseal.wire import check_name, unhexkid
 
 from .. import issuing
-from . import board, claims, registry, schema
-from .epochs import ROLES
+from . import board, claims, epochs, registry, schema
 from .vault import Vault, issue
 
 LONGEST_REQUEST = 100 + 72  # a request of a 32-byte id, and a renewal
@@ -148,7 +147,7 @@ def share(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: i
 
 
 def ask(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: int) -> list[str]:
-    """Publishes the asker's key packets again. The topics of them; an ask counts once."""
+    """Publishes the asker's key packets of the epoch in force. The topics of them; an ask counts once."""
     kid = unhexkid(level).hex()
     if len(raw) > LONGEST_ASK:
         raise Refused(errors.LENGTH)
@@ -160,12 +159,10 @@ def ask(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: int
     if now > row.not_after:
         raise Refused(errors.EXPIRED)
     gid, _, t = issuing.verify_ask(vault.anchor, Certificate(row.cert), raw, now, row.asked)
-    seats = registry.current_seats(connection, gid.decode())
-    topics = [board.key_topic(gid.decode(), kid, role) for role in ROLES if (role, kid) in seats]
+    topics = epochs.give_keys(connection, vault, gid.decode(), kid, row.public)
     if not topics:
         raise Refused(errors.ROLE)
     connection.execute(update(schema.certificates).where(schema.certificates.c.kid == kid).values(asked=t))
-    board.publish_again(connection, topics)
     return topics
 
 

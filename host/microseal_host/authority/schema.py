@@ -127,6 +127,9 @@ epochs = Table(
     Column("info", LargeBinary, nullable=False),
     Column("key_publishers", LargeBinary, nullable=False),  # d_S, sealed
     Column("key_subscribers", LargeBinary, nullable=False),  # d_P, sealed
+    # How many epochs in a row each key has come by broadcast, up to this one; 0: it came by key packets.
+    Column("chain_publishers", Integer, nullable=False),
+    Column("chain_subscribers", Integer, nullable=False),
 )
 
 seats = Table(
