@@ -5,13 +5,15 @@ static const curve curve_p256 = {
         {
             .m = NUMBER(0xffffffff00000001, 0x0000000000000000, 0x00000000ffffffff, 0xffffffffffffffff),
             .rr = NUMBER(0x00000004fffffffd, 0xfffffffffffffffe, 0xfffffffbffffffff, 0x0000000000000003),
-            .k0 = 0x0000000000000001,
+            .k = NUMBER(0xffffffff00000002, 0x0000000000000000, 0x0000000100000000, 0x0000000000000001),
+            .shape = SHAPE_P256,
         },
     .q =
         {
             .m = NUMBER(0xffffffff00000000, 0xffffffffffffffff, 0xbce6faada7179e84, 0xf3b9cac2fc632551),
             .rr = NUMBER(0x66e12d94f3d95620, 0x2845b2392b6bec59, 0x4699799c49bd6fa6, 0x83244c95be79eea2),
-            .k0 = 0xccd1c8aaee00bc4f,
+            .k = NUMBER(0x60d06633a9d6281c, 0x50fe77ecc588c6f6, 0x48c944087d74d2e4, 0xccd1c8aaee00bc4f),
+            .shape = SHAPE_ANY,
         },
     .b = NUMBER(0xdc30061d04874834, 0xe5a220abf7212ed6, 0xacf005cd78843090, 0xd89cdf6229c4bddf),
     .comb =

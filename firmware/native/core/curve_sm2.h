@@ -5,13 +5,15 @@ static const curve curve_sm2 = {
         {
             .m = NUMBER(0xfffffffeffffffff, 0xffffffffffffffff, 0xffffffff00000000, 0xffffffffffffffff),
             .rr = NUMBER(0x0000000400000002, 0x0000000100000001, 0x00000002ffffffff, 0x0000000200000003),
-            .k0 = 0x0000000000000001,
+            .k = NUMBER(0xfffffffc00000001, 0xfffffffe00000000, 0xffffffff00000001, 0x0000000000000001),
+            .shape = SHAPE_ANY,
         },
     .q =
         {
             .m = NUMBER(0xfffffffeffffffff, 0xffffffffffffffff, 0x7203df6b21c6052b, 0x53bbf40939d54123),
             .rr = NUMBER(0x1eb5e412a22b3d3b, 0x620fc84c3affe0d4, 0x3464504ade6fa2fa, 0x901192af7c114f20),
-            .k0 = 0x327f9e8872350975,
+            .k = NUMBER(0x6f39132f82e4c7bc, 0x2b0068d3b08941d4, 0xdf1e8d34fc8319a5, 0x327f9e8872350975),
+            .shape = SHAPE_ANY,
         },
     .b = NUMBER(0x240fe188ba20e2c8, 0x527981505ea51c3c, 0x71cf379ae9b537ab, 0x90d230632bc0dd42),
     .comb =

@@ -30,20 +30,30 @@ typedef uint64_t dlimb;
 /* Limbs from the least significant; NUMBER takes four 64-bit words from the most significant, as they are read. */
 typedef limb fe[LIMBS];
 
+/* Assembly knows this layout. */
 typedef struct {
-    fe m;        /* the modulus */
-    fe rr;       /* 2^512 mod m */
-    uint64_t k0; /* -m^-1 mod 2^64; the low word serves 32-bit limbs */
+    fe m;       /* the modulus */
+    fe rr;      /* 2^512 mod m */
+    fe k;       /* -m^-1 mod 2^256 */
+    limb shape; /* which it is, for what is written for one modulus */
 } modulus;
+
+#define SHAPE_ANY 0
+#define SHAPE_P256 1
 
 /*
  * All four: in: a, b < m; out: r < m; r may alias a and b. Constant time.
  * fe_mul: r = a * b / 2^256 mod m; there b may be any number below 2^256.
  */
-MS_INTERNAL void fe_mul(fe r, const fe a, const fe b, const modulus *m);
-MS_INTERNAL void fe_sqr(fe r, const fe a, const modulus *m);
-MS_INTERNAL void fe_add(fe r, const fe a, const fe b, const modulus *m);
-MS_INTERNAL void fe_sub(fe r, const fe a, const fe b, const modulus *m);
+#if MS_ARMV6M
+#    define MS_FIELD MS_ASSEMBLY
+#else
+#    define MS_FIELD MS_INTERNAL
+#endif
+MS_FIELD void fe_mul(fe r, const fe a, const fe b, const modulus *m);
+MS_FIELD void fe_sqr(fe r, const fe a, const modulus *m);
+MS_FIELD void fe_add(fe r, const fe a, const fe b, const modulus *m);
+MS_FIELD void fe_sub(fe r, const fe a, const fe b, const modulus *m);
 
 /* All ones if a = 0, else 0. */
 MS_INTERNAL limb fe_is_zero(const fe a);

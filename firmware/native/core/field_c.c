@@ -1,6 +1,8 @@
 /* Modular arithmetic in plain C, for 32-bit and 64-bit limbs. */
 #include "field.h"
 
+#if !MS_ARMV6M
+
 /*
  * r = a + top * 2^256 - m, or a if that is negative.
  * in: a + top * 2^256 < 2m, top is 0 or 1; out: r < m; r may alias a
@@ -26,7 +28,7 @@ MS_NOINLINE void fe_mul(fe r, const fe a, const fe b, const modulus *m)
     for (int i = 0; i < LIMBS; i++) {
         /* t = (t + a * b[i] + u * m) / 2^word, with the u that makes the division exact */
         dlimb x = (dlimb)a[0] * b[i] + t[0];
-        limb u = (limb)x * (limb)m->k0;
+        limb u = (limb)x * m->k[0];
         dlimb y = (dlimb)u * m->m[0] + (limb)x;
         for (int j = 1; j < LIMBS; j++) {
             x = (dlimb)a[j] * b[i] + t[j] + (limb)(x >> MS_LIMB_BITS);
@@ -73,3 +75,5 @@ void fe_sub(fe r, const fe a, const fe b, const modulus *m)
         carry = (limb)(x >> MS_LIMB_BITS);
     }
 }
+
+#endif

@@ -81,14 +81,15 @@ def number(x: int) -> str:
     return "NUMBER(" + ", ".join(f"0x{word:016x}" for word in words) + ")"
 
 
-def modulus(name: str, m: int) -> str:
+def modulus(name: str, m: int, shape: str) -> str:
     return "\n".join(
         [
             f"    .{name} =",
             "        {",
             f"            .m = {number(m)},",
             f"            .rr = {number(pow(2, 512, m))},",
-            f"            .k0 = 0x{-pow(m, -1, 1 << 64) % (1 << 64):016x},",
+            f"            .k = {number(-pow(m, -1, 1 << 256) % (1 << 256))},",
+            f"            .shape = {shape},",
             "        },",
         ]
     )
@@ -108,8 +109,8 @@ def render(name: str) -> str:
         f"/* {title}. Written by tools/gen_curves.py; do not edit. */",
         "/* clang-format off */",
         f"static const curve curve_{name} = {{",
-        modulus("p", p),
-        modulus("q", q),
+        modulus("p", p, "SHAPE_P256" if name == "p256" else "SHAPE_ANY"),
+        modulus("q", q, "SHAPE_ANY"),
         f"    .b = {montgomery(b)},",
         "    .comb =",
         "        {",
