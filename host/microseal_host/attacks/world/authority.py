@@ -39,6 +39,7 @@ class Group:
     epoch: int
     keys: issuing.GroupKeys
     info: Info
+    seats: list[tuple[Enrolled, int]]  # (member, role)
 
 
 class Authority:
@@ -55,6 +56,8 @@ class Authority:
         self.enrolled: dict[str, Enrolled] = {}
         self.groups: dict[str, Group] = {}
         self.revoked: set[bytes] = set()
+        self._renewed: dict[str, Enrolled] = {}  # whose share has not come yet: until then the one before counts
+        self._asked: dict[bytes, int] = {}  # kid -> t of its last ask
         self._claims: dict[str, bytes] = {}
         self._replies: dict[bytes, bytes] = {}
         self._revoked_issued = 0
@@ -87,13 +90,15 @@ class Authority:
     # What devices ask
 
     def answer(self, packet: Packet) -> list[Packet]:
-        """Enrolment, share and time; whatever is refused gets no answer."""
+        """Enrolment, share, time and key packets; whatever is refused gets no answer."""
         levels = packet.topic.split(b"/")
         try:
             if levels[1] == b"enroll":
                 return self.enrol(packet.payload)
             if levels[1] == b"share":
                 self._share(levels[2], packet.payload)
+            if levels[1] == b"ask":
+                return self._ask(levels[2], packet.payload)
             if levels[1] == b"clock":
                 answer = issuing.sign_time(self.signer, packet.payload, self.now(), self.entropy.fresh(32))
                 return [Packet(b"microseal/time/" + levels[2], answer)]
@@ -102,23 +107,54 @@ class Authority:
         return []
 
     def enrol(self, raw: bytes) -> list[Packet]:
-        """The reply to a request with a claim, or Refused."""
+        """The reply to a request with a claim or a renewal, or Refused."""
         request = Request(raw)
         id = request.id.decode()
         if raw not in self._replies:
-            if id not in self._claims:
-                raise Refused(errors.CLAIM)
-            issuing.check_claim(request, self._claims[id])
-            del self._claims[id]
-            cert, self._replies[raw] = self._issue(request, DEVICE, self.now() + self.lifetime)
-            parsed = Certificate(cert)
-            self.enrolled[id] = Enrolled(parsed, self.anchor.public_key(parsed))
+            if len(request.proof) == issuing.RENEWAL:
+                self._certify(request, self._renewal_of(request, id))
+            else:
+                if id not in self._claims:
+                    raise Refused(errors.CLAIM)
+                issuing.check_claim(request, self._claims[id])
+                del self._claims[id]
+                self._certify(request, self.enrolled)
         return [Packet(b"microseal/reply/" + request.id, self._replies[raw])]
 
+    def _renewal_of(self, request: Request, id: str) -> dict[str, Enrolled]:
+        """Where the certificate belongs that a renewal earns."""
+        current = self._renewed.get(id) or self.enrolled.get(id)
+        if current is None:
+            raise Refused(errors.CLAIM)
+        if current.cert.kid in self.revoked:
+            raise Refused(errors.REVOKED)
+        issuing.check_renewal(self.anchor, request, current.cert, self.now())
+        return self._renewed
+
+    def _certify(self, request: Request, place: dict[str, Enrolled]) -> None:
+        raw, reply = self._issue(request, DEVICE, self.now() + self.lifetime)
+        cert = Certificate(raw)
+        self._replies[request.raw + request.proof] = reply
+        place[request.id.decode()] = Enrolled(cert, self.anchor.public_key(cert))
+
     def _share(self, kid: bytes, box: bytes) -> None:
-        for device in self.enrolled.values():
-            if hexkid(device.cert.kid) == kid:
-                device.share = issuing.open_share(self.anchor, self.private, device.cert, box)
+        for place in (self.enrolled, self._renewed):
+            for id, device in list(place.items()):
+                if hexkid(device.cert.kid) == kid:
+                    device.share = issuing.open_share(self.anchor, self.private, device.cert, box)
+                    if place is self._renewed:
+                        self.enrolled[id] = place.pop(id)
+
+    def _ask(self, kid: bytes, raw: bytes) -> list[Packet]:
+        """The key packets of the asker once more."""
+        for gid, group in self.groups.items():
+            seats = [(device, role) for device, role in group.seats if hexkid(device.cert.kid) == kid]
+            if seats and raw[1 : 1 + raw[0]] == gid.encode():
+                cert = seats[0][0].cert
+                _, _, t = issuing.verify_ask(self.anchor, cert, raw, self.now(), self._asked.get(kid))
+                self._asked[kid] = t
+                return [self._key_packet(gid.encode(), device, role, group.info, group.keys) for device, role in seats]
+        raise Refused(errors.ROLE)
 
     # Groups
 
@@ -155,15 +191,15 @@ class Authority:
             self.entropy.fresh(32),
         )
         info = Info(self.suite, raw, None)
-        self.groups[gid] = Group(policy, members[PUBLISHER], members[SUBSCRIBER], epoch, keys, info)
+        seats = [(self.enrolled[id], role) for role, ids in members.items() for id in ids]
+        self.groups[gid] = Group(policy, members[PUBLISHER], members[SUBSCRIBER], epoch, keys, info, seats)
         base = b"microseal/group/" + name
         out = [Packet(base + b"/info", raw, True)]
         out += [Packet(base + b"/p", rosters[PUBLISHER], True), Packet(base + b"/s", rosters[SUBSCRIBER], True)]
         for id in dict.fromkeys(members[PUBLISHER] + members[SUBSCRIBER]):
             cert = self.enrolled[id].cert
             out.append(Packet(b"microseal/cert/" + hexkid(cert.kid), cert.raw, True))
-        for role, ids in members.items():
-            out += [self._key_packet(name, self.enrolled[id], role, info, keys) for id in ids]
+        out += [self._key_packet(name, device, role, info, keys) for device, role in seats]
         return out
 
     def make_keys(self, shares_p: list[bytes], shares_s: list[bytes]) -> issuing.GroupKeys:

@@ -44,7 +44,7 @@ class World:
         # In memory where there is such a place: devices wait for their flash at each write, a world that goes away need not.
         self._directory = TemporaryDirectory(prefix="microseal-world-", dir=_MEMORY if Path(_MEMORY).is_dir() else None)
         self._broker_end = self.broker.connect("authority")
-        for level in ("enroll", "share", "clock"):
+        for level in ("enroll", "share", "clock", "ask"):
             self.broker.subscribe(self._broker_end, f"microseal/{level}/+".encode())
         self.entropy = Entropy(suite, self.random.randbytes(32), 1, self.random.randbytes)
         self.authority = Authority(suite, self.entropy, lambda: int(self.time))
