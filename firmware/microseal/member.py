@@ -80,9 +80,9 @@ class Member:
         self.me = me
         self._box = box
         self._identities = [me]  # and, while a renewed certificate takes the place of this one, that one
-        self._renewal = Renewal(self._store, self._anchor, me, self._entropy)
         following = load_next(self._store, self._anchor, me)
         if following:
+        self._renewal = Renewal(self._store, self._anchor, me, self._entropy)
             self._identities.append(following[0])
             self._box = following[1]
         self._shared = False  # whether the authority is known to have the share
@@ -92,7 +92,8 @@ class Member:
         self.groups = Groups(self._identities, self._store, groups, senders)
         self.groups.restore()
         self._take_over()  # in case the power went between the last switch and this
-        self._shared = bool(self.groups.by_gid) and len(self._identities) == 1
+        newest = self._identities[-1]
+        self._shared = any(group.current and group.current.me is newest for group in self.groups.by_gid.values())
         self._asks = {}  # gid -> Retry, for groups that lack nothing but key packets
         self._last_ask = 0  # s since 1970
         self._asked = {}  # gid -> ticks of the last fetch of what is retained for it
@@ -234,7 +235,9 @@ class Member:
             self._outgoing.append((OWN + b"clock/" + hexkid(self.me.kid), self._time_request.challenge))
 
     def _renew(self, now, ticks):
-        if len(self._identities) == 1 and self._renewal.due(now, ticks):
+        if len(self._identities) == 2:
+            self._take_over()
+        elif self._renewal.due(now, ticks):
             self._outgoing.append((OWN + b"enroll/" + self.me.id, self._renewal.request))
 
     def _ask_keys(self, now, ticks):
@@ -336,9 +339,9 @@ class Member:
         raise Refused(errors.UNKNOWN)
 
     def _take_over(self):
-        """Lets a renewed identity be the only one, once no group is in an epoch of the one before."""
-        groups = self.groups.by_gid.values()
-        if len(self._identities) == 2 and not any(group.current and group.current.me is self.me for group in groups):
+        """Lets a renewed identity be the only one, once no group needs the one before."""
+        now = self._clock.now()
+        if len(self._identities) == 2 and not any(group.needs(self.me, now) for group in self.groups.by_gid.values()):
             self.me = self._identities.pop()
             self._identities[0] = self.me  # the list is the one that the groups look at
             take_over(self._store, self.me, self._box)
@@ -441,7 +444,7 @@ class Member:
         self._senders.retain(self.groups.hears)
         self._replay.retain(self.groups.hears)
         if group.current is not None:
-            self._shared = group.current.me is self._identities[-1]
+            self._shared = self._shared or group.current.me is self._identities[-1]
             if group.current.info.policy.mode == ANONYMOUS:
                 self._fetch_roster(group)
         self._take_over()

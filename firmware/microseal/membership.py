@@ -193,6 +193,13 @@ class Membership:
         """Mode, direction and size, in this order."""
         policy = epoch.info.policy
         if envelope.mode < policy.mode:
+    def needs(self, me, now):
+        """Whether this device is in the group by its Identity `me`, in an epoch that can still be used. now: None without a clock."""
+        epoch = self.current
+        if epoch is None or epoch.me is not me:
+            return False
+        return now is None or now <= epoch.info.not_after and now <= me.cert.not_after
+
             raise Refused(errors.MODE)
         if envelope.direction != kind & QUERY or receiver_role(envelope.direction) not in epoch.keys:
             raise Refused(errors.DIRECTION)

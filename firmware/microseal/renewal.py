@@ -17,7 +17,10 @@ _NEXT = "next"  # record: the identity that is to take over
 
 
 class Renewal:
-    """The renewal of `me`. request is None until it is due; then the same bytes, sent again until the reply is taken."""
+    """The renewal of `me`. request is None until it is due; then the same bytes, sent again until the reply is taken.
+
+    To be made after load_next, which does away with a request that was answered.
+    """
 
     def __init__(self, store, anchor, me, entropy):
         self._store = store
@@ -33,9 +36,11 @@ class Renewal:
 
     def due(self, now, ticks):
         """Whether the request is to be sent now. The first time it is made, and stored before it is sent."""
+        if now > self._me.cert.not_after:
+            return False  # too late, or a clock that is wrong: no date is to be set by it
         if self._date is None:
             self._date = self._find_date(now)
-        if now < self._date or now > self._me.cert.not_after:
+        if now < self._date:
             return False
         if self.request is None:
             self._make()
@@ -45,8 +50,8 @@ class Renewal:
         content = self._store.load(_DATE)
         if content is not None:
             return int.from_bytes(content, "big")
-        left = max(self._me.cert.not_after - now, 0)
-        date = self._me.cert.not_after - min(MARGIN, left // 4)
+        not_after = self._me.cert.not_after
+        date = not_after - min(MARGIN, (not_after - now) // 4)
         self._store.save(_DATE, u32(date))
         return date
 
