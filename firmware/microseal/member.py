@@ -81,8 +81,8 @@ class Member:
         self._box = box
         self._identities = [me]  # and, while a renewed certificate takes the place of this one, that one
         following = load_next(self._store, self._anchor, me)
-        if following:
         self._renewal = Renewal(self._store, self._anchor, me, self._entropy)
+        if following:
             self._identities.append(following[0])
             self._box = following[1]
         self._shared = False  # whether the authority is known to have the share

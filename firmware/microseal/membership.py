@@ -189,10 +189,6 @@ class Membership:
                 return epoch
         return None
 
-    def check_policy(self, epoch, envelope, kind):
-        """Mode, direction and size, in this order."""
-        policy = epoch.info.policy
-        if envelope.mode < policy.mode:
     def needs(self, me, now):
         """Whether this device is in the group by its Identity `me`, in an epoch that can still be used. now: None without a clock."""
         epoch = self.current
@@ -200,6 +196,10 @@ class Membership:
             return False
         return now is None or now <= epoch.info.not_after and now <= me.cert.not_after
 
+    def check_policy(self, epoch, envelope, kind):
+        """Mode, direction and size, in this order."""
+        policy = epoch.info.policy
+        if envelope.mode < policy.mode:
             raise Refused(errors.MODE)
         if envelope.direction != kind & QUERY or receiver_role(envelope.direction) not in epoch.keys:
             raise Refused(errors.DIRECTION)
