@@ -8,6 +8,7 @@ import json
 
 from device_support import (
     Clock,
+    NextEpoch,
     control,
     fresh_directory,
     give_roster,
@@ -23,7 +24,7 @@ from microseal import crypto, errors
 from microseal.entropy import Entropy
 from microseal.envelope import seal
 from microseal.errors import Refused, StorageError
-from microseal.group import PUBLISHER, SUBSCRIBER, Info
+from microseal.group import PUBLISHER, SUBSCRIBER
 from microseal.identity import SIGNER, Certificate, Request, accept_reply, make_request
 from microseal.member import Member
 from microseal.provisioning import install, load_authority, load_broker
@@ -242,33 +243,6 @@ class Certificates(Target):
         return raw == self.seeds[0]
 
 
-def next_info(world, epoch=1, blind=7):
-    """(info, {role: private key}) of a later epoch of the scenario's group with the same members."""
-    suite, group = world.suite, world.group
-    shares = [[_share(world, index) for index in group[name]] for name in ("publishers", "subscribers")]
-    scalars = [crypto.core.scalar_reduce(suite, bytes((blind + at,)) * 48) for at in (0, 1)]
-    keys = issuing.make_keys(suite, shares[0], shares[1], scalars[0], scalars[1])
-    old = world.info()
-    raw = issuing.make_info(
-        world.identity(4),
-        world.gid,
-        old.epoch + epoch,
-        old.issued + epoch,
-        old.not_after,
-        old.policy.encode(),
-        keys,
-        world.rosters[PUBLISHER],
-        world.rosters[SUBSCRIBER],
-        bytes((blind,)) * 32,
-    )
-    return raw, keys.private
-
-
-def _share(world, index):
-    cert = Certificate(world.certificate(index))
-    return issuing.open_share(world.anchor, world.authority, cert, bytes.fromhex(world.case(index)["share_box"]))
-
-
 class FirstInfo(Target):
     """The info of a group of which this device has heard."""
 
@@ -278,7 +252,7 @@ class FirstInfo(Target):
         world = self.world
         self.receiver = start(world, 2, store=Counted)
         self.receiver.control(key_topic(world, self.receiver.me.kid, PUBLISHER), world.packets(2)[PUBLISHER])
-        self.seeds = [world.info_raw, next_info(world)[0]]
+        self.seeds = [world.info_raw, NextEpoch(world).raw]
         info = world.info()
         self.pieces.extend((info.blind_p, info.public[PUBLISHER], info.rosters[PUBLISHER], world.info_raw[-64:]))
         self._topic = control(b"group/" + world.gid + b"/info")
@@ -293,7 +267,7 @@ class NextInfo(FirstInfo):
     def prepare(self):
         super().prepare()
         self.receiver = joined(self.world, 2, store=Counted)
-        self.seeds = [next_info(self.world, at)[0] for at in (1, 2, 65535)]
+        self.seeds = [NextEpoch(self.world, at).raw for at in (1, 2, 65535)]
 
 
 class Rosters(Target):
@@ -361,16 +335,10 @@ class Broadcasts(Target):
     def prepare(self):
         world = self.world
         self.receiver = member = joined(world, 2, store=Counted)
-        raw, keys = next_info(world)
-        info = Info(world.suite, raw, world.signer)
-        member.control(control(b"group/" + world.gid + b"/info"), raw)
-        for role in (PUBLISHER, SUBSCRIBER):
-            give_roster(member, world, role)
+        following = NextEpoch(world)
+        following.announce(member)
         current = world.epoch(2).keys
-        self.seeds = [
-            issuing.make_rekey(world.suite, world.gid, role, info.epoch, info.hash, current[role], keys[role])
-            for role in (PUBLISHER, SUBSCRIBER)
-        ]
+        self.seeds = [following.broadcast(role, current[role]) for role in (PUBLISHER, SUBSCRIBER)]
         self._topic = control(b"group/" + world.gid + b"/1")
 
     def feed(self, raw):

@@ -11,7 +11,9 @@ from microseal.wire import hexkid, u32
 from microseal_host import issuing
 
 ROUNDS = 300
-SLACK = 6144  # bytes of heap: what the caches of topics may differ by. One object a message would be twice as much at least
+SLACK = (
+    6144  # bytes of heap: what the caches of topics may differ by. One object a message would be twice as much at least
+)
 
 
 def heap():

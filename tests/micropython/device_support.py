@@ -6,6 +6,7 @@ The scenario is that of the vector files: members 0 to 3 (0, 1 and 2 publish, 2 
 import json
 import os
 
+from microseal import crypto
 from microseal.epoch import Epoch
 from microseal.errors import Refused
 from microseal.group import PUBLISHER, SUBSCRIBER, Info, open_key_packet
@@ -14,6 +15,7 @@ from microseal.kids import contains
 from microseal.member import Member
 from microseal.store import Store, pack
 from microseal.wire import hexkid, u8, u32
+from microseal_host import issuing
 
 _HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 _ROSTERS = {PUBLISHER: b"p", SUBSCRIBER: b"s"}
@@ -248,3 +250,66 @@ def joined(world, index, now=None, before=10, certificates=True, **options):
     if certificates:
         give_certificates(member, world)
     return member
+
+
+class NextEpoch:
+    """A later epoch of the scenario's group, made by the authority; of the same members, unless others are given (indices)."""
+
+    def __init__(self, world, step=1, publishers=None, subscribers=None, policy=None, not_after=None, blind=7):
+        suite, group, old = world.suite, world.group, world.info()
+        members = {
+            PUBLISHER: group["publishers"] if publishers is None else publishers,
+            SUBSCRIBER: group["subscribers"] if subscribers is None else subscribers,
+        }
+        shares = [[_share(world, index) for index in members[role]] for role in (PUBLISHER, SUBSCRIBER)]
+        scalars = [crypto.core.scalar_reduce(suite, bytes((blind + at,)) * 48) for at in (0, 1)]
+        self._world = world
+        self.keys = issuing.make_keys(suite, shares[0], shares[1], scalars[0], scalars[1]).private
+        self.rosters = {
+            role: issuing.make_roster([Certificate(world.certificate(index)).hash for index in members[role]])
+            for role in members
+        }
+        self.raw = issuing.make_info(
+            world.identity(4),
+            world.gid,
+            old.epoch + step,
+            old.issued + 1,
+            old.not_after if not_after is None else not_after,
+            (policy or old.policy).encode(),
+            issuing.make_keys(suite, shares[0], shares[1], scalars[0], scalars[1]),
+            self.rosters[PUBLISHER],
+            self.rosters[SUBSCRIBER],
+            bytes((blind,)) * 32,
+        )
+        self.info = Info(suite, self.raw, world.signer)
+
+    def packet(self, index, role):
+        """The key packet of a member."""
+        world, info, to = self._world, self.info, self._world.identity(index)
+        u = crypto.core.scalar_reduce(world.suite, bytes((40 + role,)) * 48)
+        return issuing.make_key_packet(world.suite, to.kid, to.public, role, info.epoch, info.hash, self.keys[role], u)
+
+    def broadcast(self, role, old):
+        """The rekey broadcast for holders of `old`."""
+        world, info = self._world, self.info
+        return issuing.make_rekey(world.suite, world.gid, role, info.epoch, info.hash, old, self.keys[role])
+
+    def announce(self, member):
+        """Gives a member the info and both rosters."""
+        member.control(control(b"group/" + self._world.gid + b"/info"), self.raw)
+        for role, roster in self.rosters.items():
+            reader = member.reader(control(b"group/" + self._world.gid + b"/" + _ROSTERS[role]))
+            if reader is not None:
+                reader.write(roster)
+                reader.close()
+
+    def give(self, member, index, roles=(PUBLISHER, SUBSCRIBER)):
+        """Key packets, info and rosters."""
+        for role in roles:
+            member.control(key_topic(self._world, member.me.kid, role), self.packet(index, role))
+        self.announce(member)
+
+
+def _share(world, index):
+    cert = Certificate(world.certificate(index))
+    return issuing.open_share(world.anchor, world.authority, cert, bytes.fromhex(world.case(index)["share_box"]))
