@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -52,7 +53,9 @@ def start_broker(children: Children, folder: Path, *, timeout: float = 10.0) -> 
         port = free_port()
         config = folder / "mosquitto.conf"
         config.write_text(_config(port))
-        child = children.start("mosquitto", [executable, "-c", config], folder / "mosquitto.log")
+        log = folder / "mosquitto.log"
+        log.unlink(missing_ok=True)  # what an earlier try said is not about this one
+        child = children.start("mosquitto", [executable, "-c", config], log)
         if _listens(child, port, timeout):
             return Broker(LOOPBACK, port, child)
         if "Address already in use" not in child.log_tail():
@@ -70,6 +73,7 @@ def _config(port: int) -> str:
         "log_type error",
         "log_type warning",
         "log_type notice",
+        "log_type information",  # "running" is of this kind
         # Small packets at once; Nagle's algorithm only delays a conversation of them.
         "set_tcp_nodelay true",
     ]
@@ -81,15 +85,12 @@ def _config(port: int) -> str:
 
 
 def _listens(child: Child, port: int, timeout: float) -> bool:
+    """Whether this mosquitto listens, and not somebody who took the port in between: it says so once it does."""
     deadline = time.monotonic() + timeout
     while child.running and time.monotonic() < deadline:
-        try:
-            socket.create_connection((LOOPBACK, port), timeout=1.0).close()
-        except OSError:
-            time.sleep(0.01)
-            continue
-        # Somebody else may have taken the port in between: then ours has ended, or is about to.
-        time.sleep(0.02)
-        if child.running:
-            return True
+        if " running" in child.log.read_text(errors="replace"):
+            with contextlib.suppress(OSError):
+                socket.create_connection((LOOPBACK, port), timeout=1.0).close()
+                return True
+        time.sleep(0.01)
     return False
