@@ -20,7 +20,7 @@ from microseal.policy import Policy
 from microseal.provisioning import install
 from microseal.store import Store
 from microseal.topics import matches
-from microseal_host.authority import board, claims, epochs, founding, registry, requests
+from microseal_host.authority import board, claims, epochs, founding, registry, requests, signing
 from microseal_host.authority.service import Service
 from microseal_host.authority.vault import Vault, open_vault
 from microseal_host.backends import libcrypto
@@ -113,6 +113,10 @@ class House:
     def review(self, now: int | None = None) -> list[str]:
         """Makes every epoch that is due; the gids."""
         now = int(time.time()) if now is None else now
+        with self.database.write() as connection:
+            signer = signing.renew(connection, self.vault, now)
+        if signer is not None:
+            self.vault.signer = signer
         with self.database.write() as connection:
             epochs.update_revoked(connection, self.vault, now)
             due = epochs.find_due(connection, now)

@@ -461,7 +461,17 @@ def test_a_database_that_is_away_for_a_while(house: House, caplog: pytest.LogCap
         assert eventually(lambda: len(wire.payloads("microseal/reply/a")) == 1)
 
 
-def test_an_expired_signer_does_not_start(house: House) -> None:
-    house.vault.signer.cert.not_after = 1
-    with pytest.raises(Failure, match="expired"):
-        Service(house.database, house.vault, house.address)
+def test_a_signer_that_ran_out_is_replaced_at_the_start(tmp_path: Path, broker: Broker) -> None:
+    """The authority was off for longer than its signer was good for: devices take the next one's word all the same."""
+    house = House(tmp_path / "house", Address(broker.host, broker.port), signer_lifetime=1)
+    member = house.device("a")
+    house.group("g", a="ps")
+    time.sleep(2)
+    assert time.time() > house.vault.signer.cert.not_after
+    with house.database.write() as connection:
+        connection.execute(schema.authority.update().values(signer_lifetime=86400))
+    try:
+        with running(house), connected(house, member) as client:
+            assert eventually(lambda: epoch_of(member, "g") >= 1, step=lambda: client.step(0.05))
+    finally:
+        _clear(house.address)

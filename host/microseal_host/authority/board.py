@@ -32,11 +32,13 @@ def key_topic(gid: str, kid: str, role: int) -> str:
 
 
 def _rank(topic: str) -> int:
-    """The order of publication. An info goes before its rosters: what a member fetches for it then arrives after it."""
+    """The order of publication. A new signer goes before what it has signed, and an info before its rosters: what a member
+    fetches for it then arrives after it.
+    """
     kind = topic.split("/")[1]
     if kind == "group":
-        return 1 if topic.endswith("/info") else 2
-    return {"signer": 0, "revoked": 0, "cert": 0, "key": 3}[kind]
+        return 2 if topic.endswith("/info") else 3
+    return {"signer": 0, "revoked": 1, "cert": 1, "key": 4}[kind]
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,26 @@ SEED = 32
 
 
 def make_claim(
-    connection: Connection, keyring: Keyring, device: str, broker: Mapping[str, object] | None = None
+    connection: Connection,
+    keyring: Keyring,
+    device: str,
+    broker: Mapping[str, object] | None = None,
+    not_after: int | None = None,
 ) -> str:
-    """A new claim for a device that the registry has; earlier ones, if unused, are withdrawn. The text of its claim file."""
+    """A new claim for a device that the registry has; earlier ones, if unused, are withdrawn. The text of its claim file.
+
+    not_after: until when the device must have sent its request, s since 1970; None: any time.
+    """
     now = int(time.time())
     registry.withdraw_claims(connection, device, now)
     claim, number = os.urandom(CLAIM), os.urandom(16).hex()
     connection.execute(
         schema.claims.insert().values(
-            id=number, device=device, claim=keyring.seal(claim, "claims", number, "claim"), made=now
+            id=number,
+            device=device,
+            claim=keyring.seal(claim, "claims", number, "claim"),
+            made=now,
+            not_after=not_after,
         )
     )
     authority = connection.execute(select(schema.authority)).one()

@@ -53,6 +53,9 @@ def find_due(connection: Connection, now: int) -> list[Due]:
     present: dict[str, set[tuple[int, str]]] = {}
     for row in connection.execute(select(schema.seats)):
         present.setdefault(row.gid, set()).add((row.role, row.kid))
+    signer = connection.execute(
+        select(schema.signers.c.kid).order_by(schema.signers.c.not_after.desc()).limit(1)
+    ).scalar_one()
     current = {row.gid: row for row in connection.execute(select(schema.epochs))}
     found = []
     for group in connection.execute(select(schema.groups).order_by(schema.groups.c.gid)):
@@ -67,6 +70,8 @@ def find_due(connection: Connection, now: int) -> list[Due]:
             found.append(Due(group.gid, to, joined, left, bool(left) or renew, f"{joined} seats taken, {left} left"))
         elif epoch is not None and epoch.policy != group.policy:
             found.append(Due(group.gid, to, 0, 0, True, "its policy changed"))
+        elif epoch is not None and epoch.signer != signer:
+            found.append(Due(group.gid, to, 0, 0, True, "its signer was replaced"))
         elif renew:
             found.append(Due(group.gid, to, 0, 0, True, "the one before runs out"))
     return found
@@ -218,6 +223,7 @@ def _store(
             not_after=not_after,
             policy=policy,
             info=info,
+            signer=vault.signer.kid.hex(),
             **{_KEYS[role]: vault.keyring.seal(keys.private[role], "epochs", row, _KEYS[role]) for role in ROLES},
             **{_CHAINS[role]: chains[role] for role in ROLES},
         )
@@ -229,19 +235,26 @@ def _store(
 
 
 def update_revoked(connection: Connection, vault: Vault, now: int) -> bool:
-    """Brings the published list of revoked certificates up to date; True if it changed. Expired ones are left out of it."""
+    """Brings the published list of revoked certificates up to date; True if it changed. Expired ones are left out of it.
+
+    A new signer signs it anew: who starts with that signer's certificate would not take it otherwise.
+    """
     known = schema.certificates.c
     query = select(known.kid).where(known.revoked.is_not(None), known.not_after >= now)
     kids = b"".join(sorted(bytes.fromhex(kid) for kid in connection.execute(query).scalars()))
     before = board.payload(connection, board.REVOKED)
     issued = now
     if before is not None:
-        if before[4:-64] == kids:
+        if before[4:-64] == kids and _is_by_signer(vault, before):
             return False
         issued = max(now, int.from_bytes(before[:4], "big") + 1)
     listed = [kids[at : at + 8] for at in range(0, len(kids), 8)]
     board.put(connection, {board.REVOKED: issuing.make_revoked(vault.signer, issued, listed, os.urandom(32))})
     return True
+
+
+def _is_by_signer(vault: Vault, revoked: bytes) -> bool:
+    return crypto.core.verify(vault.suite, vault.signer.public, b"revoked", b"", revoked[:-64], revoked[-64:])
 
 
 def clear_certificates(connection: Connection, now: int, keep: int) -> int:

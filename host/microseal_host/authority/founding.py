@@ -51,17 +51,10 @@ def found(where: str, settings: Settings, passphrase: str) -> tuple[database.Dat
                 created=now,
                 broker=json.dumps(dict(settings.broker)),
                 device_lifetime=settings.device_lifetime,
+                signer_lifetime=settings.signer_lifetime,
             )
         )
-        kid = signer.kid.hex()
-        connection.execute(
-            schema.signers.insert().values(
-                kid=kid,
-                cert=signer.cert.raw,
-                private=ring.seal(signer.private, "signers", kid, "private"),
-                not_after=signer.cert.not_after,
-            )
-        )
+        vault.store_signer(connection, ring, signer, now)
         connection.execute(schema.state.insert().values(id=1, revision=0, lease_until=0.0))
         board.put(connection, {board.SIGNER: signer.cert.raw})
 

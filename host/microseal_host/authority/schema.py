@@ -43,6 +43,7 @@ authority = Table(
     Column("created", BigInteger, nullable=False),
     Column("broker", Text, nullable=False),  # JSON, as it goes into claim files
     Column("device_lifetime", BigInteger, nullable=False),  # s, of a device's certificate
+    Column("signer_lifetime", BigInteger, nullable=False),  # s, of the signer's
 )
 
 signers = Table(
@@ -51,6 +52,7 @@ signers = Table(
     Column("kid", String(16), primary_key=True),
     Column("cert", LargeBinary, nullable=False),
     Column("private", LargeBinary, nullable=False),  # d_A, sealed
+    Column("made", BigInteger, nullable=False),
     Column("not_after", BigInteger, nullable=False),
 )
 
@@ -125,6 +127,7 @@ epochs = Table(
     Column("not_after", BigInteger, nullable=False),
     Column("policy", LargeBinary, nullable=False),
     Column("info", LargeBinary, nullable=False),
+    Column("signer", String(16), nullable=False),  # kid of who signed it
     Column("key_publishers", LargeBinary, nullable=False),  # d_S, sealed
     Column("key_subscribers", LargeBinary, nullable=False),  # d_P, sealed
     # How many epochs in a row each key has come by broadcast, up to this one; 0: it came by key packets.

@@ -27,7 +27,7 @@ from microseal.errors import Refused
 
 from ..failure import NOT_READY, Failure
 from ..mqtt import Address, new_client
-from . import board, epochs, registry, requests, schema
+from . import board, epochs, registry, requests, schema, signing
 from .budget import Budget, RefusalLog
 from .database import Database
 from .lease import RENEW, Lease, LeaseLost
@@ -75,8 +75,6 @@ class Service:
     """Runs until stop is set. ready is set once the broker has everything that it is to hold."""
 
     def __init__(self, database: Database, vault: Vault, address: Address) -> None:
-        if time.time() > vault.signer.cert.not_after:
-            raise Failure("the signer's certificate has expired: nothing it signs would be accepted", code=NOT_READY)
         self._database = database
         self._vault = vault
         self._address = address
@@ -302,6 +300,7 @@ class Service:
         """Makes the revoked list and the epochs what they should be; newcomers wait until no more of them arrive."""
         changed = self._changed
         settled = changed is None or now - changed[1] >= SETTLE or now - changed[0] >= PATIENCE
+        self._renew_signer()
         with self._database.write() as connection:
             self._lease.hold(connection)
             if epochs.update_revoked(connection, self._vault, _now()):
@@ -323,6 +322,15 @@ class Service:
         else:
             self._changed = None
             self._review_at = now + HOUSEKEEPING
+
+    def _renew_signer(self) -> None:
+        with self._database.write() as connection:
+            self._lease.hold(connection)
+            signer = signing.renew(connection, self._vault, _now())
+        if signer is not None:
+            self._vault.signer = signer
+            self._publish_due = True
+            log.info("a new signer's certificate, good for %d days", (signer.cert.not_after - _now()) // 86400)
 
     def _make(self, group: epochs.Due, now: float) -> None:
         try:

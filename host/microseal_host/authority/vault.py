@@ -43,6 +43,19 @@ def new_signer(anchor: Anchor, d_ca: bytes, not_after: int) -> Identity:
     return accept_reply(anchor, reply, SIGNER_ID, r, request.share_point, SIGNER)
 
 
+def store_signer(connection: Connection, ring: keyring.Keyring, signer: Identity, now: int) -> None:
+    kid = signer.kid.hex()
+    connection.execute(
+        schema.signers.insert().values(
+            kid=kid,
+            cert=signer.cert.raw,
+            private=ring.seal(signer.private, "signers", kid, "private"),
+            made=now,
+            not_after=signer.cert.not_after,
+        )
+    )
+
+
 class Vault:
     """anchor: the authority's public side; private: d_CA; signer: the Identity that signs; keyring: for secrets at rest."""
 

@@ -31,6 +31,7 @@ def add(
         bool, typer.Option("--again", help="Another claim for a device that there is already, or was revoked.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace claim files that are in the way.")] = False,
+    valid_days: options.ValidDays = None,
     broker: options.Broker = None,
     database: options.Database = "microseal.db",
     passphrase_file: options.PassphraseFile = None,
@@ -51,6 +52,7 @@ def add(
         registry.name(device, "device id")
     store = open_existing(database)
     secret = options.passphrase(passphrase_file)
+    until = options.until(valid_days)
     files = claims.ClaimFiles()
     written = []
     try:
@@ -64,7 +66,7 @@ def add(
             for device in ids:
                 registry.add_device(connection, device, again)
                 path = out or (directory or Path()) / claims.file_name(device)
-                files.write(path, claims.make_claim(connection, keyring, device, place), force)
+                files.write(path, claims.make_claim(connection, keyring, device, place, until), force)
                 written.append({"id": device, "claim_file": str(path)})
     except BaseException:
         files.take_back()

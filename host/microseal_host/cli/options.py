@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 import unicodedata
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +52,10 @@ PassphraseFile = Annotated[
         help="Read the passphrase from this file; without it from MICROSEAL_PASSPHRASE, else a prompt.",
     ),
 ]
+ValidDays = Annotated[
+    int | None,
+    typer.Option("--valid-days", metavar="DAYS", min=1, max=36500, help="The claim expires; default: it does not."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Broker = Annotated[
     str | None,
@@ -69,6 +74,11 @@ PasswordFile = Annotated[
         help="Read the password at the broker from this file; without it from MICROSEAL_BROKER_PASSWORD.",
     ),
 ]
+
+
+def until(days: int | None) -> int | None:
+    """The moment, s since 1970, that is so many days from now; None for no end."""
+    return None if days is None else min(int(time.time()) + days * 86400, 0xFFFFFFFF)
 
 
 def passphrase(file: Path | None, new: bool = False) -> str:
