@@ -87,7 +87,7 @@ def bad_values(kind, suite, value):
     """(what must be raised, a wrong value) for an argument of that kind."""
     wrong_types = [None, 5, 1.5, [1, 2], "x"]
     if kind in ("suite", "n"):
-        for bad in (None, "1", b"\x01", 1.5, [1]):
+        for bad in (None, "1", b"\x01", 1.0, 1.5, [1]):
             yield TypeError, bad
         for bad in (0, 8161, -1, 3 if kind == "suite" else -16, 257 if kind == "suite" else 0, 1 << 80, -(1 << 80)):
             yield ValueError, bad
@@ -196,6 +196,10 @@ def case_hash_state(core):
             assert core.hash_digest(state) == core.hash(suite, data)
             expect(ValueError, core.hash_update, state, b"")
             expect(ValueError, core.hash_digest, state)
+        state = core.hash_new(suite)
+        before = bytes(state)
+        core.hash_update(state, state)
+        assert core.hash_digest(state) == core.hash(suite, before)
         assert core.hash(suite) == core.hash(suite, b"", b"")
         assert core.hash(suite, data[:100], b"", data[100:]) == core.hash(suite, data)
         assert core.hmac(suite, b"k", data[:100], data[100:]) == core.hmac(suite, b"k", data)
@@ -225,6 +229,19 @@ def case_gcm_in_place(core):
         for other in ((b"\1" + KEY[1:], NONCE, b"aad"), (KEY, b"\1" + NONCE[1:], b"aad"), (KEY, NONCE, b"aae")):
             assert core.gcm_open(*other, sealed, out) is False
         assert out == b"\xa5" * length
+
+
+def case_gcm_writes_over_its_other_arguments(core):
+    start = b"k" * 16 + b"n" * 12 + b"a" * 32
+    sealed, opened = bytearray(start + bytes(256)), bytearray(start + bytes(240))
+    key, nonce, aad = (memoryview(sealed)[i:j] for i, j in ((0, 16), (16, 28), (28, 60)))
+    core.gcm_seal(key, nonce, aad, bytes(300), sealed)
+    expected = bytearray(316)
+    core.gcm_seal(start[:16], start[16:28], start[28:], bytes(300), expected)
+    assert sealed == expected
+    key, nonce, aad = (memoryview(opened)[i:j] for i, j in ((0, 16), (16, 28), (28, 60)))
+    assert core.gcm_open(key, nonce, aad, sealed, opened) is True
+    assert opened == bytes(300)
 
 
 def case_points_at_the_edge(core):

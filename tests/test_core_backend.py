@@ -68,6 +68,31 @@ def test_arguments_are_not_copied() -> None:
     assert buffer[:6] == b"secret"
 
 
+def test_out_that_begins_inside_data_is_refused() -> None:
+    buffer = bytearray(60)
+    with pytest.raises(ValueError, match="out: overlaps data"):
+        ccore.gcm_seal(bytes(16), bytes(12), b"", memoryview(buffer)[1:21], memoryview(buffer)[:36])
+    with pytest.raises(ValueError, match="out: overlaps data"):
+        ccore.gcm_open(bytes(16), bytes(12), b"", memoryview(buffer)[:36], memoryview(buffer)[1:21])
+
+
+def test_forged_hash_states(core: ModuleType) -> None:
+    """Whatever a state's bytes say, all that can be wrong is the hash; also at odd addresses."""
+    if core is libcrypto:
+        return  # its states hold no numbers
+    for suite in (b"\1", b"\2", b"\xff"):
+        for fill in (b"\0", b"\x3f", b"\xff"):
+            forged = memoryview(bytearray(b"." + fill * 104 + suite * 8 + b"."))
+            state = forged[1:-1]
+            if suite == b"\xff":
+                with pytest.raises(ValueError, match="not from hash_new"):
+                    core.hash_update(state, b"data")
+            else:
+                core.hash_update(state, bytes(200))
+                assert len(core.hash_digest(state)) == 32
+            assert forged[0] == forged[-1] == ord(".")
+
+
 def test_a_missing_library_says_how_to_build_it(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", "import microseal_host.backends.ccore"],

@@ -11,9 +11,9 @@
  */
 typedef struct {
     uint32_t round_keys[32];
-    const uint8_t *nonce;
-    uint32_t next; /* the first counter of the next batch */
-    unsigned used; /* bytes of this batch already taken */
+    uint8_t nonce[MS_NONCE_SIZE]; /* a copy: the original may lie in out */
+    uint32_t next;                /* the first counter of the next batch */
+    unsigned used;                /* bytes of this batch already taken */
     uint8_t batch[16 * SM4_BATCH];
 } key_stream;
 
@@ -37,7 +37,7 @@ static void start(key_stream *stream, ghash *hash, const uint8_t *key, const uin
                   size_t aad_length, size_t length, uint8_t mask[16])
 {
     sm4_expand(stream->round_keys, key);
-    stream->nonce = nonce;
+    memcpy(stream->nonce, nonce, MS_NONCE_SIZE);
     stream->next = 0;
     refill(stream, length < sizeof stream->batch ? length + 32 : sizeof stream->batch);
     stream->used = 32;

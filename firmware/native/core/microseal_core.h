@@ -99,7 +99,8 @@ MS_API ms_error ms_hkdf(uint8_t suite, const void *ikm, size_t ikm_length, const
 /* ---- AEAD: SM4-GCM (RFC 8998), and MAC: SM4-CMAC (SP 800-38B), section 2 ---- */
 
 /*
- * out: length + 16 bytes, ciphertext then tag; may start where data starts, may not overlap it otherwise.
+ * out: length + 16 bytes, ciphertext then tag; may start where data starts, may not overlap it otherwise; may overlap
+ * key, nonce and aad.
  * A (key, nonce) pair must never be used for two messages. MS_ERR_LENGTH: more than 2^36 - 32 bytes of data or 2^61 - 1
  * of aad.
  */
@@ -107,8 +108,8 @@ MS_API ms_error ms_gcm_seal(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[
                             size_t aad_length, const uint8_t *data, size_t length, uint8_t *out);
 
 /*
- * data: ciphertext then tag, length bytes in all. out: length - 16 bytes; may start where data starts, may not overlap
- * it otherwise. The tag is compared, in constant time, before anything is written: MS_ERR_TAG leaves out as it was.
+ * data: ciphertext then tag, length bytes in all. out: length - 16 bytes; may overlap inputs as above. The tag is
+ * compared, in constant time, before anything is written: MS_ERR_TAG leaves out as it was.
  * MS_ERR_LENGTH: length below 16, or too much as above.
  */
 MS_API ms_error ms_gcm_open(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONCE_SIZE], const void *aad,

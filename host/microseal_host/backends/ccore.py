@@ -79,9 +79,9 @@ SUITES = tuple(suite for suite in (1, 2) if _lib.ms_has_suite(suite))
 
 
 def _suite(suite: int) -> int:
+    if not isinstance(suite, int):
+        raise TypeError(f"suite: int required, not {type(suite).__name__}")
     if suite not in SUITES:
-        if not isinstance(suite, int):
-            raise TypeError(f"suite: int required, not {type(suite).__name__}")
         raise ValueError(f"unknown suite {suite}")
     return suite
 
@@ -110,6 +110,11 @@ def _point(point: Any, what: str) -> Any:
     return _sized(point, 33, what)
 
 
+def _parts(parts: tuple[Any, ...]) -> list[Any]:
+    """All of them, before the first is hashed: a wrong type then leaves nothing of the others in a context."""
+    return [_view(part, "part") for part in parts]
+
+
 def _check(error: int) -> None:
     if error:
         raise ValueError(_ffi.string(_lib.ms_error_text(error)).decode())
@@ -131,10 +136,9 @@ def _take(out: Any) -> bytes:
 
 def hash(suite: int, *parts: Buffer) -> bytes:
     """H over the joined parts, 32 bytes."""
-    ctx = _ffi.new("ms_hash *")
+    ctx, views = _ffi.new("ms_hash *"), _parts(parts)
     _check(_lib.ms_hash_init(ctx, _suite(suite)))
-    for part in parts:
-        view = _view(part, "part")
+    for view in views:
         _check(_lib.ms_hash_update(ctx, view, len(view)))
     out = _new(32)
     _check(_lib.ms_hash_final(ctx, out))
@@ -143,37 +147,43 @@ def hash(suite: int, *parts: Buffer) -> bytes:
 
 def hash_new(suite: int) -> bytearray:
     """A running H, to be given to hash_update and hash_digest."""
-    state = bytearray(_ffi.sizeof("ms_hash"))
-    _check(_lib.ms_hash_init(_state(state), _suite(suite)))
-    return state
+    ctx = _ffi.new("ms_hash *")
+    _check(_lib.ms_hash_init(ctx, _suite(suite)))
+    return bytearray(_ffi.buffer(ctx))
 
 
-def _state(state: Any) -> Any:
-    return _ffi.cast("ms_hash *", _sized(state, _ffi.sizeof("ms_hash"), "state", writable=True))
+def _open_state(state: Any) -> tuple[Any, Any]:
+    """The state's bytes, and a copy to work on: a memoryview may start at any address, and data may be the state."""
+    view, ctx = _sized(state, _ffi.sizeof("ms_hash"), "state", writable=True), _ffi.new("ms_hash *")
+    _ffi.memmove(ctx, view, len(view))
+    return view, ctx
 
 
 def hash_update(state: bytearray, data: Buffer) -> None:
     """Takes data of any length into the state. ValueError if the state was ended."""
-    view = _view(data, "data")
-    if _lib.ms_hash_update(_state(state), view, len(view)):
+    source = _view(data, "data")
+    view, ctx = _open_state(state)
+    if _lib.ms_hash_update(ctx, source, len(source)):
         raise ValueError("state: ended or not from hash_new")
+    _ffi.memmove(view, ctx, len(view))
+    _lib.ms_wipe(ctx, len(view))
 
 
 def hash_digest(state: bytearray) -> bytes:
     """The 32 bytes of H; ends the state, further use of which is a ValueError."""
     out = _new(32)
-    if _lib.ms_hash_final(_state(state), out):
+    view, ctx = _open_state(state)
+    if _lib.ms_hash_final(ctx, out):
         raise ValueError("state: ended or not from hash_new")
+    _lib.ms_wipe(view, len(view))
     return _take(out)
 
 
 def hmac(suite: int, key: Buffer, *parts: Buffer) -> bytes:
     """HMAC with H (RFC 2104), 32 bytes, over the joined parts."""
-    ctx = _ffi.new("ms_hmac *")
-    key_view = _view(key, "key")
+    ctx, key_view, views = _ffi.new("ms_hmac *"), _view(key, "key"), _parts(parts)
     _check(_lib.ms_hmac_init(ctx, _suite(suite), key_view, len(key_view)))
-    for part in parts:
-        view = _view(part, "part")
+    for view in views:
         _check(_lib.ms_hmac_update(ctx, view, len(view)))
     out = _new(32)
     _check(_lib.ms_hmac_final(ctx, out))
@@ -195,10 +205,18 @@ def hkdf(suite: int, ikm: Buffer, salt: Buffer, info: Buffer, n: int) -> bytes:
 # SM4
 
 
+def _not_across(out: Any, data: Any) -> Any:
+    """out, if it is apart from data or starts where data does."""
+    first, second = (int(_ffi.cast("uintptr_t", view)) for view in (data, out))
+    if first != second and second < first + len(data) and first < second + len(out):
+        raise ValueError("out: overlaps data, but does not start with it")
+    return out
+
+
 def gcm_seal(key: Buffer, nonce: Buffer, aad: Buffer, data: Buffer, out: Any) -> None:
     """SM4-GCM (RFC 8998): ciphertext || tag into out, len(data) + 16 bytes; out may start where data does."""
     k, n, a, d = _sized(key, 16, "key"), _sized(nonce, 12, "nonce"), _view(aad, "aad"), _view(data, "data")
-    target = _sized(out, len(d) + 16, "out", writable=True)
+    target = _not_across(_sized(out, len(d) + 16, "out", writable=True), d)
     _check(_lib.ms_gcm_seal(k, n, a, len(a), d, len(d), target))
 
 
@@ -207,7 +225,7 @@ def gcm_open(key: Buffer, nonce: Buffer, aad: Buffer, data: Buffer, out: Any) ->
     k, n, a, d = _sized(key, 16, "key"), _sized(nonce, 12, "nonce"), _view(aad, "aad"), _view(data, "data")
     if len(d) < 16:
         raise ValueError(f"data: at least 16 bytes expected, got {len(d)}")
-    target = _sized(out, len(d) - 16, "out", writable=True)
+    target = _not_across(_sized(out, len(d) - 16, "out", writable=True), d)
     error = _lib.ms_gcm_open(k, n, a, len(a), d, len(d), target)
     if error == _ERR_TAG:
         return False
@@ -217,10 +235,9 @@ def gcm_open(key: Buffer, nonce: Buffer, aad: Buffer, data: Buffer, out: Any) ->
 
 def cmac(key: Buffer, *parts: Buffer) -> bytes:
     """SM4-CMAC (SP 800-38B) over the joined parts, 16 bytes."""
-    ctx = _ffi.new("ms_cmac *")
+    ctx, views = _ffi.new("ms_cmac *"), _parts(parts)
     _lib.ms_cmac_init(ctx, _sized(key, 16, "key"))
-    for part in parts:
-        view = _view(part, "part")
+    for view in views:
         _lib.ms_cmac_update(ctx, view, len(view))
     out = _new(16)
     _lib.ms_cmac_final(ctx, out)

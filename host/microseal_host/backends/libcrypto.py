@@ -79,10 +79,10 @@ _SUITES = {1: _Suite(1, 415, _sha256, _hmac_sha256), 2: _Suite(2, 1172, _sm3, _h
 
 
 def _suite(number: int) -> _Suite:
+    if not isinstance(number, int):
+        raise TypeError(f"suite: int required, not {type(number).__name__}")
     s = _SUITES.get(number)
     if s is None:
-        if not isinstance(number, int):
-            raise TypeError(f"suite: int required, not {type(number).__name__}")
         raise ValueError(f"unknown suite {number}")
     return s
 
