@@ -6,7 +6,9 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from sqlalchemy import Connection, select
 
@@ -58,14 +60,56 @@ def file_name(device: str) -> str:
     return f"{device}.claim.json"
 
 
+OPEN = "open"
+USED = "used"
+EXPIRED = "expired"
+WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim as `claim list` shows it. Times in seconds since 1970; not_after: None for one that does not expire."""
+
+    device: str
+    state: str
+    made: int
+    not_after: int | None
+    used: int | None
+
+
+def list_claims(connection: Connection, now: int, device: str | None = None) -> list[Claim]:
+    """All claims there ever were, or those of one device, without their secrets."""
+    columns = schema.claims.c
+    query = select(columns.device, columns.made, columns.not_after, columns.used, columns.withdrawn)
+    if device is not None:
+        query = query.where(columns.device == device)
+    found = []
+    for row in connection.execute(query.order_by(columns.device, columns.made, columns.id)):
+        if row.used is not None:
+            state = USED
+        elif row.withdrawn is not None:
+            state = WITHDRAWN
+        else:
+            state = EXPIRED if row.not_after is not None and now > row.not_after else OPEN
+        found.append(Claim(row.device, state, row.made, row.not_after, row.used))
+    return found
+
+
+def revoke(connection: Connection, device: str, now: int) -> None:
+    """Takes back the device's open claim; Failure if it has none."""
+    if not any(claim.state == OPEN for claim in list_claims(connection, now, device)):
+        raise Failure(f"{device} has no open claim", "microseal claim list")
+    registry.withdraw_claims(connection, device, now)
+
+
 class ClaimFiles:
     """Files for their owner alone, that are gone again if what they were written for does not come about."""
 
     def __init__(self) -> None:
         self._written: list[Path] = []
 
-    def write(self, path: Path, text: str, replace: bool) -> None:
-        """A new file; Failure if there is one and `replace` is not set."""
+    def create(self, path: Path, replace: bool) -> TextIO:
+        """A new file, open to be written; Failure if there is one and `replace` is not set."""
         if replace:
             path.unlink(missing_ok=True)
         try:
@@ -75,7 +119,11 @@ class ClaimFiles:
         except OSError as error:
             raise Failure(f"cannot write {path}: {error.strerror}", code=USAGE) from None
         self._written.append(path)
-        with open(descriptor, "w", encoding="ascii") as file:
+        return open(descriptor, "w", encoding="ascii", newline="")
+
+    def write(self, path: Path, text: str, replace: bool) -> None:
+        """A new file with this text, on disk when this returns."""
+        with self.create(path, replace) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

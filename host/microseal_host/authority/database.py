@@ -43,7 +43,7 @@ class Database:
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             raise Failure(
                 f"no driver for {url.drivername}: {error}",
-                "for PostgreSQL: pip install 'psycopg[binary]'",
+                "for PostgreSQL: pip install 'microseal[postgresql]'",
                 NOT_READY,
             ) from None
         if self.is_sqlite:

@@ -17,7 +17,7 @@ from microseal.errors import MicrosealError, NotReady, Refused
 from microseal_host.backends import libcrypto
 
 from ..failure import INTERRUPTED, NEGATIVE, NOT_READY, Failure
-from . import attacks, authority, crosscheck, device, group, init, listen, output, publish
+from . import attacks, authority, claim, crosscheck, device, group, init, listen, output, publish
 
 
 class _Root(TyperGroup):
@@ -74,6 +74,7 @@ def root(
 
 app.command("init", epilog=init.EXAMPLE)(init.init)
 app.add_typer(device.app, name="device")
+app.add_typer(claim.app, name="claim")
 app.add_typer(group.app, name="group")
 app.add_typer(authority.app, name="authority")
 app.command("listen", epilog=listen.EXAMPLE)(listen.listen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,7 @@ from typing import Annotated
 import typer
 
 from ..failure import USAGE, Failure
-from ..mqtt import parse_address
-from . import options, output
+from . import claiming, options, output
 
 app = typer.Typer(no_args_is_help=True, help="Add, list and revoke devices.")
 
@@ -41,36 +39,20 @@ def add(
 
     The file has a one-time secret: bring it to the device alone, over a cable, and delete it.
     """
-    from ..authority import claims, registry, vault
-    from ..authority.database import open_existing
+    from ..authority import claims
 
     if out is not None and (len(ids) > 1 or directory is not None):
         raise Failure("--out is for one device", "use --directory for several", USAGE)
-    if len(set(ids)) != len(ids):
-        raise Failure("the same id twice", code=USAGE)
-    for device in ids:
-        registry.name(device, "device id")
-    store = open_existing(database)
-    secret = options.passphrase(passphrase_file)
-    until = options.until(valid_days)
-    files = claims.ClaimFiles()
-    written = []
-    try:
-        with store.write() as connection:
-            keyring = vault.unlock_keyring(connection, secret)
-            place = None
-            if broker is not None:
-                tls = json.loads(connection.execute(vault.broker_query()).scalar_one()).get("tls", False)
-                host, port = parse_address(broker, tls)
-                place = {"host": host, "port": port} | ({"tls": True} if tls else {})
-            for device in ids:
-                registry.add_device(connection, device, again)
-                path = out or (directory or Path()) / claims.file_name(device)
-                files.write(path, claims.make_claim(connection, keyring, device, place, until), force)
-                written.append({"id": device, "claim_file": str(path)})
-    except BaseException:
-        files.take_back()
-        raise
+
+    def path_of(device: str) -> Path:
+        return out or (directory or Path()) / claims.file_name(device)
+
+    claiming.make(
+        database,
+        passphrase_file,
+        claiming.Wanted(ids, path_of, again=again, force=force, valid_days=valid_days, broker=broker),
+    )
+    written = [{"id": device, "claim_file": str(path_of(device))} for device in ids]
     if as_json:
         output.print_json(written)
         return
