@@ -33,18 +33,50 @@ def test_seconds_since_it_was_set(start: int, steps: list[tuple[int, int | None]
         patch.setattr(microseal.clock, "ticks_diff", lambda a, b: (a - b + PERIOD // 2) % PERIOD - PERIOD // 2)
         clock = TickClock()
         base = None  # (ms at which it was set, to what)
+        before = None
         assert clock.now() is None
         for passed, t in steps:
             real += passed
             assert clock.ticks_ms() == real
-            expected = None if base is None else base[1] + (real - base[0]) // 1000
-            assert clock.now() in ((None,) if expected is None else (expected, expected + 1))
+            if base is None:
+                assert clock.now() is None
+            else:
+                expected = max(base[1] + (real - base[0]) // 1000, before)
+                assert clock.now() in (expected, expected + 1)
+            before = clock.now()
             if t is not None:
-                before = clock.now()
                 clock.set(t)
-                assert clock.now() == (t if before is None else max(before, t))
-                if before is None or t > before:
+                assert clock.now() == (t if before is None else max(before, t)), "never back"
+                if t != before:
                     base = real, t
+                before = clock.now()
+
+
+def test_who_is_ahead_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0
+    monkeypatch.setattr(microseal.clock, "ticks_ms", lambda: now)
+    clock = TickClock()
+    clock.set(1000)
+    now += 60_400
+    clock.set(1050)
+    for passed in range(0, 12_000, 400):
+        assert clock.now() == max(1060, 1050 + passed // 1000)
+        now += 400
+
+
+def test_a_fast_clock_stays_with_the_authority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crystal that is off by 100 ppm, asked to keep time for two months: others refuse what is dated 120 s ahead."""
+    passed = 0.0  # s
+    monkeypatch.setattr(microseal.clock, "ticks_ms", lambda: int(passed * 1000 * 1.0001))
+    clock = TickClock()
+    clock.set(1_800_000_000)
+    for hour in range(60 * 24):
+        passed += 3600
+        last = clock.now()
+        answer = 4 if hour % 3 else 0  # s that it took
+        clock.set(1_800_000_000 + int(passed) - answer)
+        assert clock.now() >= last
+        assert -5 <= clock.now() - 1_800_000_000 - passed <= 5
 
 
 def test_it_does_not_drift_however_often_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,12 @@ class SystemClock:
 
 
 class TickClock:
-    """Not set at first. now() must be called at least every 2²⁸ ms (three days), which an open connection does by far."""
+    """Not set at first. now() must be called at least every 2²⁸ ms (three days), which an open connection does by far.
+
+    A crystal that runs fast would take a device out of the 120 s that others grant it within weeks, and a clock is not set back. So
+    it stands still until the time that it was told has caught up: like one that was just set, it is then late by as much as the answer
+    took, 5 s at most.
+    """
 
     signed = True  # it is set by the authority's signed time, again and again
     slack = 5  # s, as long as an answer to the question for the time may take
@@ -36,7 +41,7 @@ class TickClock:
     def __init__(self):
         self._seconds = None
         self._last = ticks_ms()
-        self._rest = 0  # ms not yet counted as a second
+        self._rest = 0  # ms not yet counted as a second; below 0 while the clock stands still
         self._uptime = 0  # ms
 
     def ticks_ms(self):
@@ -58,11 +63,13 @@ class TickClock:
         return self._seconds
 
     def set(self, t):
-        """Sets the clock to t, never back."""
+        """Sets the clock to t; where it is ahead of that it stands still for as long."""
         now = self.now()
         if now is None or t > now:
             self._seconds = t
             self._rest = 0
+        elif t < now:
+            self._rest = 1000 * (t - now)
 
 
 class TimeRequest:
