@@ -20,6 +20,7 @@ from microseal.client import MQTTClient
 from microseal.clock import TickClock
 from microseal.provisioning import install
 from microseal.store import Store
+from microseal.wire import hexkid  # noqa: F401
 
 DIRECTORY = sys.argv[1]
 if len(sys.argv) > 2:

@@ -54,12 +54,12 @@ def test_limits_hold(steps: list[tuple[str, int, int]], limit: int, held: int) -
 
 def test_one_message_of_a_sender_is_held_and_given_back_once() -> None:
     fetching = Fetching(4, 2)
-    fetching.hold(kid_of(1), b"t", b"never wanted")
+    assert not fetching.hold(kid_of(1), b"t", b"never wanted")
     fetching.want(kid_of(1), 0)
     envelope = bytearray(b"first")
-    fetching.hold(kid_of(1), b"t", envelope)
+    assert fetching.hold(kid_of(1), b"t", envelope)
     envelope[:] = b"later"  # the transport's buffer is used again
-    fetching.hold(kid_of(1), b"t", b"second")
+    assert not fetching.hold(kid_of(1), b"t", b"second")
     assert fetching.done(kid_of(1)) == (b"t", b"first")
     fetching.want(kid_of(1), MINUTE)
     assert fetching.done(kid_of(1)) is None

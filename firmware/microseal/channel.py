@@ -7,6 +7,8 @@ from .ticks import ticks_diff, ticks_ms
 from .transport import PROBE, Transport
 
 POSTS = 32  # messages on their way that nobody waits for, of max_packet bytes together
+_DISCONNECT = b"\xe0\0"
+_GOODBYE = 1000  # ms that the broker has to close the connection
 
 
 class _Post:
@@ -56,9 +58,24 @@ class Channel(Transport):
         """Wants a connection, which is then made like one that was lost."""
         self._wanted = True
 
+    def leave(self):
+        """Says good-bye, so that the will is not sent, and closes when the broker has read that.
+
+        mosquitto takes one packet at a time of each of its connections: before it came to the good-bye, behind others, it would see
+        the next connection of this client, take this one for broken, and send the will.
+        """
+        if self.sock is not None:
+            try:
+                self._send(_DISCONNECT)
+                while self._receive(_GOODBYE) is not None:
+                    pass
+            except OSError:
+                pass  # closed, as it should be
+            self._close()
+
     def renew(self):
-        """Says good-bye, so that the will is not sent, and connects again. OSError: not now; check_msg goes on trying."""
-        self.disconnect()
+        """Leaves, and connects again. OSError: not now; check_msg goes on trying."""
+        self.leave()
         self._wanted = True
         self._connect_again()
 

@@ -18,13 +18,13 @@ from .clock import TickClock
 from .envelope import ANONYMOUS
 from .errors import NotReady, Refused
 from .group import PUBLISHER
-from .inbox import UnknownEpoch
+from .inbox import Crowded, UnknownEpoch
 from .member import Member
 from .policy import STATE
 from .provisioning import load_broker
 from .states import States
 from .store import Store
-from .topics import OWN, check_topic, overlap
+from .topics import OWN, check_topic, matches, overlap
 from .transport import BACKLOG
 from .wire import check_client_id
 
@@ -36,6 +36,7 @@ _OVERHEAD = 224  # bytes of an envelope beyond its message
 _PACKETS = 16  # packets that one look into a connection handles
 _PAUSE = 500  # ms between two looks at what is due, when nothing arrives
 _ROUNDS = 6  # round trips in which connect takes what the broker has for this device
+_CERTIFICATES = OWN + b"cert/"
 _HINT = "is `microseal authority run` connected to this broker"
 
 
@@ -122,7 +123,8 @@ class MQTTClient:
         self._ready = False  # there was a clock once
         self._largest = _CONTROL  # bytes of the largest envelope that any group allows
         self._epochs = {}  # gid -> epoch that `_take_epochs` knows of
-        self._missed = set()  # gids with a message in an epoch that was not held
+        self._early = set()  # the application's filters under which a state came in an epoch that is not in force yet
+        self._crowded = set()  # those under which one came while another message waited for its sender's certificate
         self._switches = -1
         self._stirred = True  # there may be something to do
         self._sent = 0  # counts what `_serve` has sent
@@ -177,9 +179,9 @@ class MQTTClient:
 
     def disconnect(self):
         """Says good-bye on every connection: no will is sent. connect() makes new ones, with the subscriptions of before."""
-        self._main.disconnect()
-        if self._anonymous is not None:
-            self._anonymous.disconnect()
+        for channel in self._channels():
+            channel.leave()
+            channel.disconnect()
 
     def ping(self):
         """Asks the broker for a sign of life, for which wait_msg returns. Connections are looked after without it (keepalive)."""
@@ -222,7 +224,8 @@ class MQTTClient:
         if not 0 <= qos <= 2:
             raise ValueError("QoS is 0, 1 or 2")
         granted = min(qos, 1)
-        self._tend()
+        if self._main.wanted:
+            self._tend()
         if self._main.wanted and self._ready and not self._handing:
             plain, anonymous = self._reach(pattern)
             if plain:
@@ -238,7 +241,6 @@ class MQTTClient:
         """Ends a subscription."""
         pattern = mqtt.check_filter(_bytes(topic))
         self._wanted.pop(pattern, None)
-        self._tend()
         for channel in self._channels():
             if channel.wanted and not self._handing:
                 channel.unsubscribe(pattern)
@@ -384,6 +386,8 @@ class MQTTClient:
         if self._ready:
             if member.switches != self._switches:
                 self._take_epochs()
+            if self._crowded and not any(pattern.startswith(_CERTIFICATES) for pattern in plain):
+                self._fetch_all(self._crowded)  # the senders are known now
             self._sort_filters(plain)
         self._sent += main.want(plain)
         for pattern in member.take_refetch():
@@ -418,22 +422,26 @@ class MQTTClient:
         return found
 
     def _take_epochs(self):
-        """After a switch: messages may be larger, and states may have come that could not be opened before it."""
+        """After a switch: messages may be larger, and what could not be opened before it can be fetched."""
         self._switches = self.member.switches
         before, self._epochs = self._epochs, {}
         for group in self._groups():
             gid, info = group.gid, group.current.info
             self._epochs[gid] = info.epoch
             self._largest = max(self._largest, info.policy.max_size + _OVERHEAD)
-            if before.get(gid) != info.epoch and (gid not in before or gid in self._missed):
-                self._missed.discard(gid)
-                states = [pattern for kind, pattern in info.policy.filters if kind & STATE]
+            if gid not in before:
                 for pattern in self._wanted:
-                    if any(overlap(pattern, state) for state in states):
-                        for channel in self._channels():
-                            channel.fetch(pattern)
+                    if any(kind & STATE and overlap(pattern, state) for kind, state in info.policy.filters):
+                        self._early.add(pattern)
+        self._fetch_all(self._early)
         for channel in self._channels():
             channel.max_packet = max(channel.max_packet, min(10 * self._largest, _HELD))
+
+    def _fetch_all(self, patterns):
+        for pattern in patterns:
+            for channel in self._channels():
+                channel.fetch(pattern)
+        patterns.clear()
 
     def _groups(self):
         if not self.member.enrolled:
@@ -521,11 +529,11 @@ class MQTTClient:
                     self._stirred = True  # a certificate is to be fetched
                 else:
                     self._queue(message)
-        except UnknownEpoch as unknown:
-            self._missed.add(unknown.gid)
-            self._stirred = True
-            self._refuse(topic, unknown.reason)
         except Refused as refusal:
+            if isinstance(refusal, UnknownEpoch):
+                self._miss(topic, self._early)
+            elif isinstance(refusal, Crowded):
+                self._miss(topic, self._crowded)
             self._refuse(topic, refusal.reason)
         except NotReady:
             self._refuse(topic, errors.TIME)
@@ -538,6 +546,12 @@ class MQTTClient:
             return True
         group, _ = self.member.find(topic)
         return (group.current.info.policy.mode == ANONYMOUS) == (channel is self._anonymous)
+
+    def _miss(self, topic, patterns):
+        """Notes a message that may be opened later: a state is retained, and can be fetched again."""
+        self._stirred = True
+        if self.member.find(topic)[1] & STATE:
+            patterns.update([pattern for pattern in self._wanted if matches(pattern, topic)])
 
     def _refuse(self, topic, reason):
         self.refused[reason] = self.refused.get(reason, 0) + 1

@@ -31,9 +31,11 @@ class Fetching:
             del self._asked[kid]
 
     def hold(self, kid, topic, raw):
-        """Keeps a message until the certificate of kid is there, if it is the first of this sender and there is room."""
-        if kid in self.wanted and kid not in self._held and len(self._held) < self._most_held:
-            self._held[kid] = topic, bytes(raw)
+        """Keeps a message until the certificate of kid is there, if it is the first of this sender and there is room; True if so."""
+        if kid not in self.wanted or kid in self._held or len(self._held) >= self._most_held:
+            return False
+        self._held[kid] = topic, bytes(raw)
+        return True
 
     def done(self, kid):
         """Ends the asking for kid; its held (topic, envelope), or None."""

@@ -29,6 +29,10 @@ class UnknownEpoch(Refused):
         self.gid = gid
 
 
+class Crowded(Refused):
+    """Another message of this sender waits for its certificate already; this one may be opened when that is there."""
+
+
 class Message:
     """A message that passed every check.
 

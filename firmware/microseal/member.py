@@ -23,7 +23,7 @@ from .fetching import Fetching
 from .group import KEY_PACKET, PUBLISHER, SUBSCRIBER, make_ask
 from .groups import Groups
 from .identity import Signer
-from .inbox import AHEAD, Inbox, MissingCertificate, UnknownEpoch
+from .inbox import AHEAD, Crowded, Inbox, MissingCertificate, UnknownEpoch
 from .policy import QUERY, STATE
 from .provisioning import count_boot, load_authority, save_signer
 from .renewal import Renewal, load_next, take_over
@@ -457,7 +457,10 @@ class Member:
                 self._fetching.want(kids[at : at + 8], ticks)
 
     def open(self, topic, raw):
-        """The Message in the envelope `raw` on `topic` (bytes); None if it waits for its sender's certificate; or Refused."""
+        """The Message in the envelope `raw` on `topic` (bytes); None if it waits for its sender's certificate; or Refused.
+
+        Refused(ROOM), INNER in mode 3: it cannot wait. Crowded, a kind of these: because another message does.
+        """
         if self.me is None:
             raise NotReady("not enrolled yet: the authority has not answered")
         now, ticks = self.now(), self._clock.ticks_ms()
@@ -468,8 +471,10 @@ class Member:
                 self._fetch_roster(missing.group)
             else:
                 self._fetching.want(missing.kid, ticks)
-            self._fetching.hold(missing.kid, topic, raw)
-            return None
+            if self._fetching.hold(missing.kid, topic, raw):
+                return None
+            reason = errors.INNER if missing.anonymous else errors.ROOM
+            raise Crowded(reason) if missing.kid in self._fetching.wanted else Refused(reason)
         except UnknownEpoch as unknown:
             if self._is_due(unknown.gid, ticks):
                 self._refetch.append(_info_topic(unknown.gid))
