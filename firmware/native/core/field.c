@@ -108,7 +108,7 @@ void fe_load(fe r, const uint8_t bytes[32])
     }
 }
 
-void fe_store(uint8_t bytes[32], const fe a)
+MS_NOINLINE void fe_store(uint8_t bytes[32], const fe a)
 {
     for (int i = 0; i < LIMBS; i++) {
         uint8_t *p = bytes + 32 - (MS_LIMB_BITS / 8) * (i + 1);

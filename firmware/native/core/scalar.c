@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void scalar_load(fe r, const uint8_t bytes[MS_SCALAR_SIZE], const curve *c)
+MS_NOINLINE void scalar_load(fe r, const uint8_t bytes[MS_SCALAR_SIZE], const curve *c)
 {
     fe_load(r, bytes);
     /* There and back: the way in takes any number and reduces it. */
@@ -11,7 +11,7 @@ void scalar_load(fe r, const uint8_t bytes[MS_SCALAR_SIZE], const curve *c)
     fe_from_montgomery(r, r, &c->q);
 }
 
-ms_error scalar_load_checked(fe r, const uint8_t bytes[MS_SCALAR_SIZE], const curve *c)
+MS_NOINLINE ms_error scalar_load_checked(fe r, const uint8_t bytes[MS_SCALAR_SIZE], const curve *c)
 {
     fe_load(r, bytes);
     limb good = fe_is_less(r, c->q.m) & ~fe_is_zero(r);
@@ -19,7 +19,7 @@ ms_error scalar_load_checked(fe r, const uint8_t bytes[MS_SCALAR_SIZE], const cu
     return good ? MS_OK : MS_ERR_SCALAR;
 }
 
-void scalar_load_wide(fe r, const uint8_t *bytes, size_t length, const curve *c)
+MS_NOINLINE void scalar_load_wide(fe r, const uint8_t *bytes, size_t length, const curve *c)
 {
     uint8_t padded[64] = {0};
     fe high;
@@ -32,7 +32,7 @@ void scalar_load_wide(fe r, const uint8_t *bytes, size_t length, const curve *c)
     ms_wipe(high, sizeof high);
 }
 
-void scalar_mul_add(fe r, const fe a, const fe b, const fe d, const curve *c)
+MS_NOINLINE void scalar_mul_add(fe r, const fe a, const fe b, const fe d, const curve *c)
 {
     fe product;
     fe_to_montgomery(product, a, &c->q);

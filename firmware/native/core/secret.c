@@ -14,13 +14,13 @@ void ms_wipe(void *buffer, size_t length)
 
 MS_NOINLINE void burn_stack(void)
 {
-    uint8_t frame[sizeof(void *) == 4 ? 1792 : 1920];
+    uint8_t frame[sizeof(void *) == 4 ? 1792 : 2048];
     ms_wipe(frame, sizeof frame);
 }
 
 MS_NOINLINE void burn_stack_shallow(void)
 {
-    uint8_t frame[512];
+    uint8_t frame[sizeof(void *) == 4 ? 512 : 768];
     ms_wipe(frame, sizeof frame);
 }
 
