@@ -225,9 +225,14 @@ class Member:
         self._fetching.give_up(ticks)
         for gid, group in self.groups.by_gid.items():
             if group.pending is not None and self._is_due(gid, ticks):
-                # What is missing may have been lost, or have come in a forged form first.
-                self._refetch.append(OWN + b"key/+/" + hexkid(self._identities[-1].kid) + b"/+")
-                self._refetch.extend(OWN + b"group/" + gid + b"/" + level for level in _ROSTERS)
+                self._fetch_group(group)
+
+    def _fetch_group(self, group):
+        """Fetches what is retained for a group: what is missing may have been lost, or have come in a forged form first."""
+        self._refetch.append(_info_topic(group.gid))
+        if group.pending is not None:
+            self._refetch.extend(OWN + b"key/+/" + hexkid(me.kid) + b"/+" for me in self._identities)
+            self._refetch.extend(OWN + b"group/" + group.gid + b"/" + level for level in _ROSTERS)
 
     def _ask_time(self, ticks):
         if self._time_retry.due(ticks):
@@ -243,7 +248,8 @@ class Member:
     def _ask_keys(self, now, ticks):
         """Asks for key packets that do not come by themselves; what is retained has some seconds to arrive."""
         for gid, group in self.groups.by_gid.items():
-            if not group.lacks_keys():
+            me = group.lacks_keys()
+            if me is None:
                 self._asks.pop(gid, None)
                 continue
             if gid not in self._asks:
@@ -252,7 +258,6 @@ class Member:
             # The authority takes an ask only if its t is above the last one of this kid.
             if now > self._last_ask and self._asks[gid].due(ticks):
                 self._last_ask = now
-                me = self._identities[-1]
                 held = group.current.info.epoch if group.current is not None else 0
                 ask = make_ask(me, gid, held, now, self._entropy.fresh(32))
                 self._outgoing.append((OWN + b"ask/" + hexkid(me.kid), ask))
@@ -477,7 +482,7 @@ class Member:
             raise Crowded(reason) if missing.kid in self._fetching.wanted else Refused(reason)
         except UnknownEpoch as unknown:
             if self._is_due(unknown.gid, ticks):
-                self._refetch.append(_info_topic(unknown.gid))
+                self._fetch_group(self.groups.by_gid[unknown.gid])
             raise
         return message
 

@@ -104,12 +104,11 @@ class Membership:
         return None, []
 
     def lacks_keys(self):
-        """Whether all that is missing for the switch is a key packet."""
-        return (
-            self.pending is not None
-            and len(self._rosters) == 2
-            and any(role not in self._keys for role in self._place()[1])
-        )
+        """The Identity of this member in the pending epoch, if all that is missing for the switch is a key packet to it; else None."""
+        if self.pending is None or len(self._rosters) < 2:
+            return None
+        me, roles = self._place()
+        return me if any(role not in self._keys for role in roles) else None
 
     def _receives(self, roles):
         """The roles whose roster this member needs, because it receives from them."""
