@@ -505,7 +505,7 @@ def test_a_cut_at_every_operation(start: Start, operations: int, part: int, long
 
 
 def test_a_cut_while_it_recovers_from_a_cut(start: Start, operations: int, long_run: bool) -> None:
-    for _ in range(2000 if long_run else 40 if start.every else 8):
+    for _ in range(2000 if long_run else 16 if start.every else 4):
         cuts = [random.randint(1, operations), random.randint(1, 60)]
         assert live(start, cuts).kills >= 1
 

@@ -109,7 +109,7 @@ def test_messages_of_senders_whose_certificates_do_not_come():
 
     def send(number):
         altered = raw[:3] + kids[number % 3] + raw[11:23] + u32(number) + raw[27:]
-        assert member.open(topic, altered) is None
+        assert reason_of(member.open, topic, altered) in (None, errors.ROOM)
         assert len(member._fetching._held) <= 3
         if number % 7 == 0:
             member._clock.ticks += 30000
