@@ -40,6 +40,7 @@ _GRACE = 5000  # ms for what is retained to arrive
 _HELD = 4  # messages that wait for a certificate
 _RESYNC = 3600000  # ms between questions for the time
 _FETCH = 60000  # ms between two fetches of what is retained for a group
+_REFRESH = 3600000  # ms between two fetches of what says that something has changed, in case it was sent once and lost
 _ROSTERS = {b"p": PUBLISHER, b"s": SUBSCRIBER}  # the last level of a roster's topic
 _ROLES = {b"1": PUBLISHER, b"2": SUBSCRIBER}  # the last level of a key packet's and of a broadcast's
 _NEW_BOOT = 0xFFFFFFFF  # the counter at which a new boot value is drawn
@@ -97,6 +98,7 @@ class Member:
         self._asks = {}  # gid -> Retry, for groups that lack nothing but key packets
         self._last_ask = 0  # s since 1970
         self._asked = {}  # gid -> ticks of the last fetch of what is retained for it
+        self._refreshed = self._clock.ticks_ms()
         self._inbox = Inbox(self.groups, self._senders, self._replay, self._raise_floor)
         raw = self._store.load("revoked")
         if raw:
@@ -226,6 +228,17 @@ class Member:
         for gid, group in self.groups.by_gid.items():
             if group.pending is not None and self._is_due(gid, ticks):
                 self._fetch_group(group)
+            elif group.lacks_info() and self._is_due(gid, ticks):
+                self._refetch.append(_info_topic(gid))
+        if ticks - self._refreshed >= _REFRESH:
+            self._refresh(ticks)
+
+    def _refresh(self, ticks):
+        """Fetches what says that something has changed. Who only publishes would not notice otherwise that it missed an epoch."""
+        self._refreshed = ticks
+        self._refetch.append(OWN + b"revoked")
+        self._refetch.extend(OWN + b"key/+/" + hexkid(me.kid) + b"/+" for me in self._identities)
+        self._refetch.extend(_info_topic(gid) for gid in self.groups.by_gid)
 
     def _fetch_group(self, group):
         """Fetches what is retained for a group: what is missing may have been lost, or have come in a forged form first."""

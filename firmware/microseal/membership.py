@@ -110,6 +110,10 @@ class Membership:
         me, roles = self._place()
         return me if any(role not in self._keys for role in roles) else None
 
+    def lacks_info(self):
+        """Whether a key packet has come for an epoch whose info has not."""
+        return self.number is not None and self.pending is None and bool(self._packets)
+
     def _receives(self, roles):
         """The roles whose roster this member needs, because it receives from them."""
         needs = []
