@@ -101,7 +101,8 @@ class House:
         now = int(time.time())
         with self.database.write() as connection:
             if kind == b"enroll":
-                return b"microseal/reply/" + subject, requests.enroll(connection, self.vault, subject, payload, now)[0]
+                reply, _ = requests.enroll(connection, self.vault, subject, payload, now)
+                return (b"microseal/reply/" + subject, reply) if reply is not None else None
             if kind == b"clock":
                 return b"microseal/time/" + subject, requests.clock(connection, self.vault, subject, payload, now)
             if kind == b"ask":

@@ -26,7 +26,9 @@ def parse(where: str) -> URL:
     if "://" not in where:
         return URL.create("sqlite", database=where)
     try:
-        return make_url(where)
+        url = make_url(where)
+        # Not SQLAlchemy's default, which is the driver before this one.
+        return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
     except ArgumentError:
         raise Failure(f"not a database URL: {where.split('@')[-1]}", code=USAGE) from None
 

@@ -20,12 +20,16 @@ DAY = 86400
 
 @dataclass(frozen=True)
 class Settings:
-    """What an authority is made with. Lifetimes in seconds; broker: as it goes into claim files, {"host": …, "port": …}."""
+    """What an authority is made with. Lifetimes in seconds; broker: as it goes into claim files, {"host": …, "port": …}.
+
+    approval: whether a request with a claim waits until an operator has approved it.
+    """
 
     suite: int
     broker: Mapping[str, object]
     device_lifetime: int = 730 * DAY
     signer_lifetime: int = 3650 * DAY
+    approval: bool = False
     cost: int = keyring.COST
 
 
@@ -52,6 +56,7 @@ def found(where: str, settings: Settings, passphrase: str) -> tuple[database.Dat
                 broker=json.dumps(dict(settings.broker)),
                 device_lifetime=settings.device_lifetime,
                 signer_lifetime=settings.signer_lifetime,
+                approval=settings.approval,
             )
         )
         vault.store_signer(connection, ring, signer, now)

@@ -47,6 +47,8 @@ def name(text: str, what: str) -> str:
 # Devices
 
 NEW = "claim made"  # nobody has used its claim yet
+PENDING = "waits for approval"  # has used its claim
+REJECTED = "rejected"
 ENROLLED = "enrolled"  # has a certificate, has not yet shown that it has the key
 ACTIVE = "active"
 EXPIRED = "expired"
@@ -85,6 +87,7 @@ def add_device(connection: Connection, device: str, again: bool) -> None:
         )
     else:
         connection.execute(update(schema.devices).where(schema.devices.c.id == device).values(revoked=None))
+        connection.execute(delete(schema.waiting).where(schema.waiting.c.device == device))
 
 
 def list_devices(connection: Connection, now: int) -> list[Device]:
@@ -101,15 +104,18 @@ def list_devices(connection: Connection, now: int) -> list[Device]:
     groups: dict[str, dict[str, str]] = {}
     for row in connection.execute(select(schema.members).order_by(schema.members.c.gid)):
         groups.setdefault(row.device, {})[row.gid] = "p" * row.publish + "s" * row.subscribe
+    waiting = {
+        row.device: PENDING if row.rejected is None else REJECTED for row in connection.execute(select(schema.waiting))
+    }
     found = []
     for row in connection.execute(select(schema.devices).order_by(schema.devices.c.id)):
         kid, not_after, revoked, shared = certificates.get(row.id, (None, None, False, False))
         if row.revoked is not None:
             state = REVOKED
         elif kid is None or not_after is None or revoked:
-            state, kid, not_after = NEW, None, None
+            state, kid, not_after = waiting.get(row.id, NEW), None, None
         elif now > not_after:
-            state = EXPIRED
+            state = waiting.get(row.id, EXPIRED)
         else:
             state = ACTIVE if shared else ENROLLED
         found.append(Device(row.id, state, kid, not_after, groups.get(row.id, {})))
@@ -126,11 +132,29 @@ def revoke_device(connection: Connection, device: str) -> int:
     now = int(time.time())
     connection.execute(update(schema.devices).where(schema.devices.c.id == device).values(revoked=now))
     withdraw_claims(connection, device, now)
+    connection.execute(delete(schema.waiting).where(schema.waiting.c.device == device))
     mine = and_(_certificates.device == device, _certificates.revoked.is_(None))
     taken = connection.execute(update(schema.certificates).where(mine).values(revoked=now)).rowcount
     connection.execute(delete(schema.members).where(schema.members.c.device == device))
     touch(connection)
     return taken
+
+
+def pending(connection: Connection) -> list[tuple[str, int]]:
+    """(device, since when) of the requests that nobody has decided on, the oldest first."""
+    waiting = schema.waiting.c
+    query = select(waiting.device, waiting.since).where(waiting.approved.is_(None), waiting.rejected.is_(None))
+    return [(row.device, row.since) for row in connection.execute(query.order_by(waiting.since, waiting.device))]
+
+
+def decide(connection: Connection, device: str, approve: bool) -> None:
+    """Lets the device's waiting request be answered, or refused for good. Failure if none waits."""
+    if device not in dict(pending(connection)):
+        raise Failure(f"no request of {device} waits for approval", "microseal device pending")
+    now = int(time.time())
+    decision = {"approved": now} if approve else {"rejected": now}
+    connection.execute(update(schema.waiting).where(schema.waiting.c.device == device).values(**decision))
+    touch(connection)
 
 
 def withdraw_claims(connection: Connection, device: str, now: int) -> None:
@@ -263,6 +287,7 @@ def show_group(connection: Connection, gid: str, now: int) -> Group:
         if kid is None:
             waits_for = {
                 NEW: "its enrolment",
+                PENDING: "its approval",
                 ENROLLED: "its share",
                 EXPIRED: "a certificate that has not expired",
             }.get(states[member.device], states[member.device])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from microseal import errors
@@ -18,6 +18,7 @@ from microseal.identity import DEVICE, Certificate, Request
 from microseal.wire import check_name, unhexkid
 
 from .. import issuing
+from ..failure import Failure
 from . import board, claims, epochs, registry, schema
 from .vault import Vault, issue
 
@@ -25,8 +26,8 @@ LONGEST_REQUEST = 100 + 72  # a request of a 32-byte id, and a renewal
 LONGEST_ASK = 1 + 32 + 4 + 4 + 64
 
 
-def enroll(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: int) -> tuple[bytes, bool]:
-    """The reply to the request `raw` on microseal/enroll/‹level›, and whether it is new.
+def enroll(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: int) -> tuple[bytes | None, bool]:
+    """The reply to the request `raw` on microseal/enroll/‹level›, None while it waits for approval; and whether that is new.
 
     A claim is good for one request, and so is a certificate that is to be renewed; that one is answered with the same
     stored reply however often it comes.
@@ -56,10 +57,50 @@ def enroll(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: 
     if len(request.proof) == issuing.RENEWAL:
         _check_renewal(connection, vault, request, device, now)
     else:
-        claim = _find_claim(connection, vault, request, device, now)
-        connection.execute(update(schema.claims).where(schema.claims.c.id == claim).values(used=now))
+        waits = _waits(connection, vault, request, device, raw)
+        if waits:
+            return None, False
+        if waits is None:
+            claim = _find_claim(connection, vault, request, device, now)
+            connection.execute(update(schema.claims).where(schema.claims.c.id == claim).values(used=now))
+        connection.execute(delete(schema.waiting).where(schema.waiting.c.device == device))
+        if waits is None and connection.execute(select(schema.authority.c.approval)).scalar_one():
+            connection.execute(schema.waiting.insert().values(device=device, request=raw, claim=claim, since=now))
+            return None, True
     lifetime = connection.execute(select(schema.authority.c.device_lifetime)).scalar_one()
     return _certify(connection, vault, request, digest, now, now + lifetime), True
+
+
+def _waits(connection: Connection, vault: Vault, request: Request, device: str, raw: bytes) -> bool | None:
+    """Whether this very request waits for approval; False if it has it, None if it is not known; Refused if it was rejected."""
+    row = connection.execute(select(schema.waiting).where(schema.waiting.c.device == device)).one_or_none()
+    if row is None or row.request != raw:
+        return None
+    if row.rejected is not None:
+        raise Refused(errors.CLAIM)
+    if row.approved is None:
+        return True
+    # Once more: whoever can write to the database, but has no passphrase, could have put a request of its own there.
+    sealed = connection.execute(select(schema.claims.c.claim).where(schema.claims.c.id == row.claim)).scalar_one()
+    issuing.check_claim(request, vault.keyring.open(sealed, "claims", row.claim, "claim"))
+    return False
+
+
+def grant(connection: Connection, vault: Vault, now: int) -> list[tuple[str, bytes]]:
+    """(device, reply) for each request that an operator has approved since. The devices may be away: they ask again."""
+    waiting = schema.waiting
+    rows = connection.execute(select(waiting).where(waiting.c.approved.is_not(None))).all()
+    granted = []
+    for row in rows:
+        try:
+            with connection.begin_nested():
+                reply, _ = enroll(connection, vault, row.device.encode(), row.request, now)
+        except (Refused, Failure):  # the database was altered: what is not sound now will not be at the next look
+            connection.execute(delete(waiting).where(waiting.c.device == row.device))
+            continue
+        if reply is not None:
+            granted.append((row.device, reply))
+    return granted
 
 
 def _find_claim(connection: Connection, vault: Vault, request: Request, device: str, now: int) -> str:

@@ -44,6 +44,7 @@ authority = Table(
     Column("broker", Text, nullable=False),  # JSON, as it goes into claim files
     Column("device_lifetime", BigInteger, nullable=False),  # s, of a device's certificate
     Column("signer_lifetime", BigInteger, nullable=False),  # s, of the signer's
+    Column("approval", Boolean, nullable=False),  # whether an operator looks at every enrolment
 )
 
 signers = Table(
@@ -74,6 +75,18 @@ claims = Table(
     Column("not_after", BigInteger),  # NULL: it does not expire
     Column("withdrawn", BigInteger),
     Column("used", BigInteger),
+)
+
+# Valid requests that are not answered before an operator says so; at most one a device.
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("device", String(32), ForeignKey("devices.id"), primary_key=True),
+    Column("request", LargeBinary, nullable=False),  # with its proof, as it came
+    Column("claim", String(32), ForeignKey("claims.id"), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("approved", BigInteger),
+    Column("rejected", BigInteger),
 )
 
 certificates = Table(

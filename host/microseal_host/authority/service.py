@@ -270,6 +270,8 @@ class Service:
     def _enroll(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
         reply, is_new = requests.enroll(connection, self._vault, subject, payload, _now())
         device = subject.decode()
+        if reply is None:
+            return _Answer(f"{device} waits for approval" if is_new else "", stored=is_new)
         return _Answer(f"enrolled {device}" if is_new else "", f"microseal/reply/{device}", reply, is_new)
 
     def _share(self, connection: Connection, subject: bytes, payload: bytes) -> _Answer:
@@ -301,6 +303,7 @@ class Service:
         changed = self._changed
         settled = changed is None or now - changed[1] >= SETTLE or now - changed[0] >= PATIENCE
         self._renew_signer()
+        self._grant()
         with self._database.write() as connection:
             self._lease.hold(connection)
             if epochs.update_revoked(connection, self._vault, _now()):
@@ -322,6 +325,15 @@ class Service:
         else:
             self._changed = None
             self._review_at = now + HOUSEKEEPING
+
+    def _grant(self) -> None:
+        """Answers what was approved. A device that is away, or misses this, sends its request again and is answered then."""
+        with self._database.write() as connection:
+            self._lease.hold(connection)
+            granted = requests.grant(connection, self._vault, _now())
+        for device, reply in granted:
+            log.info("enrolled %s, as approved", device)
+            self._client.publish(f"microseal/reply/{device}", reply, qos=1)
 
     def _renew_signer(self) -> None:
         with self._database.write() as connection:

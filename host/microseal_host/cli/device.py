@@ -1,4 +1,4 @@
-"""`microseal device`: adds, lists and revokes devices."""
+"""`microseal device`: adds, lists, approves and revokes devices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from ..failure import USAGE, Failure
 from . import claiming, options, output
 
-app = typer.Typer(no_args_is_help=True, help="Add, list and revoke devices.")
+app = typer.Typer(no_args_is_help=True, help="Add, list, approve and revoke devices.")
 
 _Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="1 to 32 of A-Z a-z 0-9 . _ : -")]
 
@@ -83,6 +83,68 @@ def list_(database: options.Database = "microseal.db", as_json: options.Json = F
         groups = " ".join(f"{gid}:{roles}" for gid, roles in d.groups.items())
         table.add_row(d.id, d.state, d.kid or "-", output.date(d.not_after), groups)
     output.console().print(table)
+
+
+@app.command("pending", epilog="Example: [bold]microseal device pending[/bold]")
+def pending(database: options.Database = "microseal.db", as_json: options.Json = False) -> None:
+    """List the enrolments that wait for approval (where the authority was made with init --approval)."""
+    from ..authority import registry
+    from ..authority.database import open_existing
+
+    with open_existing(database).read() as connection:
+        found = registry.pending(connection)
+    if as_json:
+        output.print_json([{"id": device, "since": since} for device, since in found])
+        return
+    table = output.table("device", "since")
+    for device, since in found:
+        table.add_row(device, output.date(since))
+    output.console().print(table)
+
+
+@app.command(
+    "approve",
+    epilog="Examples: [bold]microseal device approve pump-3[/bold]; [bold]microseal device approve --all[/bold]",
+)
+def approve(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that wait now.")] = False,
+    database: options.Database = "microseal.db",
+    as_json: options.Json = False,
+) -> None:
+    """Let devices that wait for it enrol."""
+    from ..authority import lease, registry
+    from ..authority.database import open_existing
+
+    if bool(ids) == everything:
+        raise Failure("which ones?", "name devices, or --all", USAGE)
+    store = open_existing(database)
+    with store.write() as connection:
+        chosen = [device for device, _ in registry.pending(connection)] if everything else ids or []
+        for device in chosen:
+            registry.decide(connection, device, approve=True)
+    _say_decided(chosen, "approved", as_json)
+    warn_if_idle(lease.is_running(store))
+
+
+@app.command("reject", epilog="Example: [bold]microseal device reject pump-3[/bold]")
+def reject(ids: _Ids, database: options.Database = "microseal.db", as_json: options.Json = False) -> None:
+    """Refuse devices that wait for approval; their claims are used up."""
+    from ..authority import registry
+    from ..authority.database import open_existing
+
+    with open_existing(database).write() as connection:
+        for device in ids:
+            registry.decide(connection, device, approve=False)
+    _say_decided(ids, "rejected", as_json)
+
+
+def _say_decided(ids: list[str], decision: str, as_json: bool) -> None:
+    if as_json:
+        output.print_json([{"id": device} for device in ids])
+    else:
+        for device in ids:
+            output.note(f"{device} is {decision}")
 
 
 @app.command("revoke", epilog="Example: [bold]microseal device revoke pump-3[/bold]")

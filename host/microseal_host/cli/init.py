@@ -24,6 +24,9 @@ def init(
     device_days: Annotated[
         int, typer.Option("--device-days", min=1, max=36500, help="How long a device's certificate is good for.")
     ] = 730,
+    approval: Annotated[
+        bool, typer.Option("--approval", help="Devices enrol only when approved: see microseal device pending.")
+    ] = False,
     passphrase_file: options.PassphraseFile = None,
     as_json: options.Json = False,
 ) -> None:
@@ -34,7 +37,7 @@ def init(
     place: dict[str, object] = {"host": host, "port": port}
     if tls:
         place["tls"] = True
-    settings = founding.Settings(suite, place, device_lifetime=device_days * founding.DAY)
+    settings = founding.Settings(suite, place, device_lifetime=device_days * founding.DAY, approval=approval)
     made, anchor = founding.found(database, settings, options.passphrase(passphrase_file, new=True))
     made.close()
     if as_json:
