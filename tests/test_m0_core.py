@@ -66,6 +66,7 @@ def test_field(suite: int, order: bool, watched: bool, long_run: bool) -> None:
         assert field.call("fe_add", a, b, alias=alias) == (a + b) % m
         assert field.call("fe_sub", a, b, alias=alias) == (a - b) % m
         assert field.call("fe_sub", a, a) == 0
+        assert field.call("fe_half", a, alias=pick.choice([None, 0])) == a * pow(2, -1, m) % m
         assert field.call("fe_sqr", a, alias=pick.choice([None, 0])) == a * a * over % m
         if round % 4 == 0:
             wide = pick.choice([(1 << 256) - 1, m, pick.randrange(1 << 256)])

@@ -37,10 +37,19 @@ static void rescale(point *a, const curve *c)
     fe_mul(a->z, a->z, t, &c->p);
 }
 
+/* The same point with z = 1, as the two multiplications take it. */
+static void normalise(point *a, const curve *c)
+{
+    uint8_t bytes[33];
+    CHECK(point_encode(bytes, a, c) == MS_OK);
+    CHECK(point_decode(a, bytes, c) == MS_OK);
+}
+
 static void generator(point *r, const curve *c)
 {
     fe one = {1};
     point_mul_base(r, one, c);
+    normalise(r, c);
 }
 
 /* r = k mod q for a small k, or q + k for a negative one */
@@ -93,7 +102,8 @@ static void additions(const curve *c)
         other = p;
         rescale(&other, c);
         point_add(&r, &p, &other, c);
-        point_mul(&twice, two, &p, c);
+        normalise(&other, c);
+        point_mul(&twice, two, &other, c);
         CHECK(same(&r, &twice, c));
         point_add(&p, &p, &p, c); /* all three the same object */
         CHECK(same(&p, &twice, c));
@@ -154,7 +164,7 @@ static void random_multiples(const curve *c)
         random_scalar(a, c);
         random_scalar(b, c);
         point_mul_base(&p, b, c);
-        rescale(&p, c);
+        normalise(&p, c);
         point_mul(&q, a, &p, c);
         scalar_mul_add(product, a, b, zero, c);
         point_mul_base(&r, product, c);

@@ -14,6 +14,7 @@
 #include "ghash.c"
 #include "hash.c"
 #include "hmac.c"
+#include "invert.c"
 #include "point.c"
 #include "scalar.c"
 #include "schnorr.c"

@@ -1,4 +1,4 @@
-/* What stands on the four functions of field_c.c or its like. */
+/* What stands on the five functions of field_c.c or its like. */
 #include "field.h"
 
 #include "bytes.h"
@@ -48,42 +48,49 @@ void fe_one(fe r, const modulus *m)
     }
 }
 
-/*
- * r = a^e. e is public: its bits decide branches.
- * in: a < m, in Montgomery form; e any number; out: r < m; r may alias a
- */
-static void power(fe r, const fe a, const fe e, const modulus *m)
-{
-    fe base, x;
-    fe_copy(base, a);
-    fe_one(x, m);
-    for (unsigned i = 256; i-- > 0;) {
-        fe_sqr(x, x, m);
-        if (fe_bit(e, i)) {
-            fe_mul(x, x, base, m);
-        }
-    }
-    fe_copy(r, x);
-}
-
-void fe_invert(fe r, const fe a, const modulus *m)
-{
-    fe e;
-    fe_copy(e, m->m);
-    e[0] -= 2; /* m is odd and, for all four, its lowest limb is above 2 */
-    power(r, a, e, m);
-}
+#define RUNS 6
 
 void fe_sqrt(fe r, const fe a, const modulus *m)
 {
-    fe e; /* (m + 1) / 4 = floor(m / 4) + 1, as m = 3 mod 4 */
-    limb carry = 1;
+    /* r = a^((m + 1) / 4), from the exponent's top bit on: bits that are 1 are taken in runs of 32, 16, 8, 4, 2 or 1.
+     */
+    fe e, x, runs[RUNS]; /* runs[j] = a^(2^(2^j) - 1) */
+    limb carry = 1;      /* (m + 1) / 4 = floor(m / 4) + 1, as m = 3 mod 4 */
     for (int i = 0; i < LIMBS; i++) {
         limb above = i + 1 < LIMBS ? m->m[i + 1] : 0;
         e[i] = (m->m[i] >> 2 | above << (MS_LIMB_BITS - 2)) + carry;
         carry &= e[i] == 0;
     }
-    power(r, a, e, m);
+    fe_copy(runs[0], a);
+    for (unsigned j = 1; j < RUNS; j++) {
+        fe_copy(x, runs[j - 1]);
+        for (unsigned i = 0; i < 1u << (j - 1); i++) {
+            fe_sqr(x, x, m);
+        }
+        fe_mul(runs[j], x, runs[j - 1], m);
+    }
+    int started = 0;
+    for (unsigned top = 256; top > 0;) {
+        unsigned ones = 0, j = RUNS - 1;
+        while (ones < 32 && ones < top && fe_bit(e, top - 1 - ones)) {
+            ones++;
+        }
+        while (j > 0 && 1u << j > ones) {
+            j--;
+        }
+        const unsigned length = 1u << j;
+        for (unsigned i = 0; started && i < length; i++) {
+            fe_sqr(x, x, m);
+        }
+        if (ones && started) {
+            fe_mul(x, x, runs[j], m);
+        } else if (ones) {
+            fe_copy(x, runs[j]);
+            started = 1;
+        }
+        top -= length;
+    }
+    fe_copy(r, x);
 }
 
 void fe_to_montgomery(fe r, const fe a, const modulus *m)

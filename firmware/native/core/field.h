@@ -4,7 +4,7 @@
  * A number is kept in Montgomery form, x * 2^256 mod m, always fully reduced. Both p make reduction cheap, since
  * -p^-1 = 1 modulo the word; both are 3 mod 4, which makes square roots one power.
  *
- * The four functions of the first part are all that a faster implementation has to bring (one file an architecture,
+ * The five functions of the first part are all that a faster implementation has to bring (one file an architecture,
  * chosen in core.c and the Makefile instead of field_c.c); the second part, field.c, stands on them.
  */
 #ifndef MS_FIELD_H
@@ -55,6 +55,9 @@ MS_FIELD void fe_sqr(fe r, const fe a, const modulus *m);
 MS_FIELD void fe_add(fe r, const fe a, const fe b, const modulus *m);
 MS_FIELD void fe_sub(fe r, const fe a, const fe b, const modulus *m);
 
+/* r = a / 2. in: a < m; out: r < m; r may alias a. Constant time. */
+MS_FIELD void fe_half(fe r, const fe a, const modulus *m);
+
 /* All ones if a = 0, else 0. */
 MS_INTERNAL limb fe_is_zero(const fe a);
 
@@ -70,7 +73,7 @@ MS_INTERNAL void fe_negate_if(fe r, const fe a, limb mask, const modulus *m);
 /* r = the number 1 in Montgomery form. */
 MS_INTERNAL void fe_one(fe r, const modulus *m);
 
-/* r = 1/a, or 0 if a = 0. m is prime. r may alias a. */
+/* r = 1/a, or 0 if a = 0. m is prime. r may alias a. Constant time. */
 MS_INTERNAL void fe_invert(fe r, const fe a, const modulus *m);
 
 /* r = a square root of a if it has one, else some number. m is prime, m = 3 mod 4. r may alias a. */

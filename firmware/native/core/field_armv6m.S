@@ -803,3 +803,63 @@ sub_any:
     add_masked
     pop {r4, r5, r6, r7, pc}
     .size fe_sub, . - fe_sub
+
+/* fe_half(r, a, m): see field.h */
+    function fe_half
+    push {r0, r4, r5, r6, r7, lr}
+    ldr r3, [r1, #0]
+    lsls r3, r3, #31
+    asrs r3, r3, #31            @ -1: a is odd, and m makes it even
+    movs r0, #0
+    mov r12, r0                 @ the carry
+    ldr r0, [sp]
+    .rept 2
+    ldmia r1!, {r4, r5, r6, r7}
+    mov lr, r1
+    mov r1, r12
+    lsrs r1, r1, #1
+    ldmia r2!, {r1}
+    ands r1, r3
+    adcs r4, r1
+    ldmia r2!, {r1}
+    ands r1, r3
+    adcs r5, r1
+    ldmia r2!, {r1}
+    ands r1, r3
+    adcs r6, r1
+    ldmia r2!, {r1}
+    ands r1, r3
+    adcs r7, r1
+    stmia r0!, {r4, r5, r6, r7}
+    movs r1, #0
+    adcs r1, r1
+    mov r12, r1
+    mov r1, lr
+    .endr
+    subs r0, #32
+    movs r1, r0
+    mov r2, r12                 @ above the top word
+    lsls r2, r2, #31
+    mov r12, r2
+    ldmia r1!, {r4, r5, r6, r7}
+    .macro shift low, high
+    lsrs \low, \low, #1
+    lsls r3, \high, #31
+    orrs \low, r3
+    .endm
+    shift r4, r5
+    shift r5, r6
+    shift r6, r7
+    ldr r2, [r1, #0]
+    shift r7, r2
+    stmia r0!, {r4, r5, r6, r7}
+    ldmia r1!, {r4, r5, r6, r7}
+    shift r4, r5
+    shift r5, r6
+    shift r6, r7
+    lsrs r7, r7, #1
+    mov r3, r12
+    orrs r7, r3
+    stmia r0!, {r4, r5, r6, r7}
+    pop {r0, r4, r5, r6, r7, pc}
+    .size fe_half, . - fe_half

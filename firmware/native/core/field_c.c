@@ -76,4 +76,19 @@ void fe_sub(fe r, const fe a, const fe b, const modulus *m)
     }
 }
 
+void fe_half(fe r, const fe a, const modulus *m)
+{
+    limb odd = mask_of(a[0] & 1), carry = 0;
+    fe even;
+    for (int i = 0; i < LIMBS; i++) {
+        dlimb x = (dlimb)a[i] + (m->m[i] & odd) + carry;
+        even[i] = (limb)x;
+        carry = (limb)(x >> MS_LIMB_BITS);
+    }
+    for (int i = 0; i < LIMBS; i++) {
+        limb above = i + 1 < LIMBS ? even[i + 1] : carry;
+        r[i] = even[i] >> 1 | above << (MS_LIMB_BITS - 1);
+    }
+}
+
 #endif

@@ -21,24 +21,31 @@
 #define WINDOW 4
 #define WINDOW_ENTRIES (1 << (WINDOW - 1))
 
-/* r = 2a; infinity gives infinity. in: any a; r may alias a. 4 products, 4 squares */
-static MS_NOINLINE void point_double(point *r, const point *a, const modulus *p)
+typedef struct {
+    fe x, y;
+} affine;
+
+/*
+ * r = 2a; infinity gives infinity. Half of the usual coordinates: Z3 = Y Z, with which most doublings of numbers go.
+ * in: any a; out: if not null, same becomes x and y of a with r's z; r may alias a. 4 products, 4 squares
+ */
+static MS_NOINLINE void double_and_rescale(point *r, const point *a, affine *same, const modulus *p)
 {
     fe m, s, t;
     fe_sqr(t, a->z, p);
     fe_sub(m, a->x, t, p);
     fe_add(t, a->x, t, p);
-    fe_mul(t, m, t, p);
-    fe_add(m, t, t, p);
-    fe_add(m, m, t, p); /* m = 3 (x - z^2) (x + z^2) = 3 x^2 - 3 z^4, as a = -3 */
-    fe_mul(r->z, a->y, a->z, p);
-    fe_add(r->z, r->z, r->z, p);
+    fe_mul(m, m, t, p);
+    fe_half(t, m, p);
+    fe_add(m, m, t, p); /* m = 3/2 (x - z^2) (x + z^2) = (3 x^2 - 3 z^4) / 2, as a = -3 */
     fe_sqr(t, a->y, p);
-    fe_add(t, t, t, p);
-    fe_mul(s, a->x, t, p);
-    fe_add(s, s, s, p); /* s = 4 x y^2 */
-    fe_sqr(t, t, p);
-    fe_add(t, t, t, p); /* t = 8 y^4 */
+    fe_mul(s, a->x, t, p); /* s = x y^2 */
+    fe_mul(r->z, a->y, a->z, p);
+    fe_sqr(t, t, p); /* t = y^4 */
+    if (same) {
+        fe_copy(same->x, s);
+        fe_copy(same->y, t);
+    }
     fe_sqr(r->x, m, p);
     fe_sub(r->x, r->x, s, p);
     fe_sub(r->x, r->x, s, p);
@@ -47,18 +54,23 @@ static MS_NOINLINE void point_double(point *r, const point *a, const modulus *p)
     fe_sub(r->y, m, t, p);
 }
 
+static void point_double(point *r, const point *a, const modulus *p)
+{
+    double_and_rescale(r, a, NULL, p);
+}
+
 /*
  * r = a + b, unless a = b: then r is no point, and the result is all ones instead of 0. a = -b gives infinity.
- * in: a, b not infinity; affine: b->z is 1; r may alias a. 8 products, 3 squares; 12 and 4 if not affine
+ * in: a, b not infinity; one: b->z is 1; r may alias a. 8 products, 3 squares; 12 and 4 if not
  */
-static MS_NOINLINE limb add_different(point *r, const point *a, const point *b, int affine, const modulus *p)
+static MS_NOINLINE limb add_different(point *r, const point *a, const point *b, int one, const modulus *p)
 {
     fe t, h, s, u1, s1;
     fe_sqr(t, a->z, p);
     fe_mul(h, b->x, t, p);
     fe_mul(t, t, a->z, p);
     fe_mul(s, b->y, t, p);
-    if (affine) {
+    if (one) {
         fe_copy(u1, a->x);
         fe_copy(s1, a->y);
         fe_copy(t, a->z);
@@ -106,13 +118,13 @@ MS_NOINLINE void point_add(point *r, const point *a, const point *b, const curve
     *r = sum;
 }
 
-/* r = a + b as point_add has it, with branches: for public points. in: b not infinity; r may not alias b */
-static void add_public(point *r, const point *b, int affine, const curve *c)
+/* r = r + b, b->z = 1, as point_add has it, with branches: for public points. r may not alias b */
+static void add_public(point *r, const point *b, const curve *c)
 {
     point sum;
     if (fe_is_zero(r->z)) {
         *r = *b;
-    } else if (add_different(&sum, r, b, affine, &c->p)) {
+    } else if (add_different(&sum, r, b, 1, &c->p)) {
         point_double(r, r, &c->p);
     } else {
         *r = sum;
@@ -140,24 +152,19 @@ static limb digit(const fe k, unsigned first, unsigned step, unsigned count, uns
 
 /*
  * r = the point that the digit u stands for: with half = 2^(bits - 1), entry u - half of the table, or the negative of
- * entry half - 1 - u. Reads the whole table. An entry is x, y and, if coordinates is 3, z, which is 1 otherwise.
- * in: 0 <= u < 2^bits
+ * entry half - 1 - u. Reads the whole table. in: 0 <= u < 2^bits
  */
-static MS_NOINLINE void lookup(point *r, const fe *table, unsigned bits, unsigned coordinates, limb u, const modulus *p)
+static MS_NOINLINE void lookup(point *r, const affine *table, unsigned bits, limb u, const modulus *p)
 {
-    limb *out[3] = {r->x, r->y, r->z};
     const limb half = (limb)1 << (bits - 1);
     limb negative = mask_of(u >> (bits - 1) ^ 1);
     limb index = (u ^ negative) & (half - 1);
     memset(r, 0, sizeof *r);
-    if (coordinates == 2) {
-        fe_one(r->z, p);
-    }
+    fe_one(r->z, p);
     for (limb i = 0; i < half; i++) {
         limb hit = mask_of(((i ^ index) - 1) >> (MS_LIMB_BITS - 1)); /* only 0 - 1 has the top bit */
-        for (unsigned j = 0; j < coordinates; j++) {
-            fe_select(out[j], *table++, hit);
-        }
+        fe_select(r->x, table[i].x, hit);
+        fe_select(r->y, table[i].y, hit);
     }
     fe_negate_if(r->y, r->y, negative, p);
 }
@@ -167,24 +174,66 @@ static void lookup_comb(point *r, const fe k, unsigned block, unsigned column, c
 {
     const unsigned length = COMB_TEETH * COMB_SPACING;
     limb u = digit(k, block * length + column, COMB_SPACING, COMB_TEETH, COMB_BLOCKS * length - 1);
-    lookup(r, (const fe *)c->comb[block], COMB_TEETH, 2, u, &c->p);
+    lookup(r, (const affine *)c->comb[block], COMB_TEETH, u, &c->p);
 }
 
 /* r = the multiple of the table's point for digit i of the odd number k */
-static void lookup_window(point *r, const fe k, unsigned i, const point *table, const curve *c)
+static void lookup_window(point *r, const fe k, unsigned i, const affine *table, const curve *c)
 {
-    lookup(r, (const fe *)table, WINDOW, 3, digit(k, WINDOW * i, 1, WINDOW, 255), &c->p);
+    lookup(r, table, WINDOW, digit(k, WINDOW * i, 1, WINDOW, 255), &c->p);
 }
 
-/* table[i] = (2i + 1) * a. in: a not infinity, not in the table */
-static void fill_window(point table[WINDOW_ENTRIES], const point *a, const curve *c)
+/*
+ * r = a + b for points with the same z, without their z; b gets the z of r, which is the old one times the result
+ * factor. in: a, b not the same, not each other's negative, not infinity; r may alias a. 4 products, 2 squares
+ */
+static MS_NOINLINE void add_same_z(affine *r, fe factor, const affine *a, affine *b, const modulus *p)
 {
-    point twice;
-    table[0] = *a;
-    point_double(&twice, a, &c->p);
+    fe s, t;
+    fe_sub(factor, a->x, b->x, p);
+    fe_sub(s, a->y, b->y, p);
+    fe_sqr(t, factor, p);
+    fe_mul(r->x, a->x, t, p);
+    fe_mul(b->x, b->x, t, p);
+    fe_sub(t, r->x, b->x, p);
+    fe_mul(b->y, b->y, t, p);
+    fe_add(t, r->x, b->x, p);
+    fe_sqr(r->x, s, p);
+    fe_sub(r->x, r->x, t, p);
+    fe_sub(t, b->x, r->x, p);
+    fe_mul(t, t, s, p);
+    fe_sub(r->y, t, b->y, p);
+}
+
+/*
+ * table[i] = (2i + 1) * a, with z = 1. One addition after the other of 2a, all with the same z as the sum before; the z
+ * of the last is inverted, and that of each other follows from the one after it.
+ * in: a not infinity, z = 1, not in the table
+ */
+static MS_NOINLINE void fill_window(affine table[WINDOW_ENTRIES], const point *a, const curve *c)
+{
+    point first;
+    affine twice;
+    fe factors[WINDOW_ENTRIES], inverse, t;
+    const modulus *p = &c->p;
+    double_and_rescale(&first, a, &table[0], p);
+    fe_copy(twice.x, first.x);
+    fe_copy(twice.y, first.y);
+    fe_copy(inverse, first.z);
     for (unsigned i = 1; i < WINDOW_ENTRIES; i++) {
-        add_different(&table[i], &table[i - 1], &twice, 0, &c->p);
+        add_same_z(&table[i], factors[i], &table[i - 1], &twice, p);
+        fe_mul(inverse, inverse, factors[i], p);
     }
+    fe_invert(inverse, inverse, p);
+    for (unsigned i = WINDOW_ENTRIES - 1; i > 0; i--) {
+        fe_sqr(t, inverse, p);
+        fe_mul(table[i].x, table[i].x, t, p);
+        fe_mul(t, t, inverse, p);
+        fe_mul(table[i].y, table[i].y, t, p);
+        fe_mul(inverse, inverse, factors[i], p);
+    }
+    fe_copy(table[0].x, a->x);
+    fe_copy(table[0].y, a->y);
 }
 
 MS_NOINLINE void point_mul_base(point *r, const fe k, const curve *c)
@@ -213,7 +262,8 @@ MS_NOINLINE void point_mul_base(point *r, const fe k, const curve *c)
 MS_NOINLINE void point_mul(point *r, const fe k, const point *a, const curve *c)
 {
     fe odd;
-    point table[WINDOW_ENTRIES], entry;
+    affine table[WINDOW_ENTRIES];
+    point entry;
     limb flip = make_odd(odd, k, &c->q);
     fill_window(table, a, c);
     lookup_window(r, odd, 256 / WINDOW - 1, table, c);
@@ -223,7 +273,7 @@ MS_NOINLINE void point_mul(point *r, const fe k, const point *a, const curve *c)
         }
         lookup_window(&entry, odd, i, table, c);
         if (i) {
-            add_different(r, r, &entry, 0, &c->p);
+            add_different(r, r, &entry, 1, &c->p);
         } else {
             point_add(r, r, &entry, c);
         }
@@ -232,28 +282,65 @@ MS_NOINLINE void point_mul(point *r, const fe k, const point *a, const curve *c)
     ms_wipe(odd, sizeof odd);
 }
 
-MS_NOINLINE void point_mul_public(point *r, const fe s, const fe e, const point *a, const curve *c)
+/*
+ * The digit of e for public multiplication: 0, or odd and between -2^WINDOW and 2^WINDOW, such that the digits that
+ * follow are 0. It is taken off e, which is read from bit i on; carry is what the digits so far left.
+ * out: the digit of weight 2^i; carry for the next
+ */
+static int next_digit(const fe e, unsigned i, unsigned *skip, unsigned *carry)
 {
-    fe s_odd, e_odd;
-    point table[WINDOW_ENTRIES], entry;
+    unsigned bits = 0;
+    if (*skip) {
+        --*skip;
+        return 0;
+    }
+    if ((fe_bit(e, i) ^ *carry) == 0) {
+        return 0;
+    }
+    for (unsigned t = 0; t <= WINDOW && i + t < 256; t++) {
+        bits |= (unsigned)fe_bit(e, i + t) << t;
+    }
+    bits += *carry;
+    *carry = bits >> WINDOW & 1;
+    *skip = WINDOW;
+    return (int)bits - (*carry ? 2 << WINDOW : 0);
+}
+
+/* r = s*G + e times the point of the table, as point_mul_public has it. In a frame apart from the table's making. */
+static MS_NOINLINE void sum_public(point *r, const fe s, const fe e, const affine *table, const curve *c)
+{
+    fe s_odd;
+    point entry;
+    int8_t naf[257];
+    unsigned skip = 0, carry = 0;
     limb s_flip = make_odd(s_odd, s, &c->q);
-    limb e_flip = make_odd(e_odd, e, &c->q);
-    int e_zero = fe_is_zero(e) != 0; /* 0 cannot be made odd: then there are no digits */
-    fill_window(table, a, c);
+    for (unsigned i = 0; i < 256; i++) {
+        naf[i] = (int8_t)next_digit(e, i, &skip, &carry);
+    }
+    naf[256] = (int8_t)carry;
     memset(r, 0, sizeof *r);
-    for (unsigned i = 256; i-- > 0;) {
+    for (unsigned i = 257; i-- > 0;) {
         point_double(r, r, &c->p);
-        if (i % WINDOW == 0 && !e_zero) {
-            lookup_window(&entry, e_odd, i / WINDOW, table, c);
-            fe_negate_if(entry.y, entry.y, e_flip, &c->p);
-            add_public(r, &entry, 0, c);
+        if (naf[i]) {
+            const unsigned size = (unsigned)(naf[i] < 0 ? -naf[i] : naf[i]);
+            fe_copy(entry.x, table[size / 2].x);
+            fe_negate_if(entry.y, table[size / 2].y, mask_of(naf[i] < 0), &c->p);
+            fe_one(entry.z, &c->p);
+            add_public(r, &entry, c);
         }
         for (unsigned block = 0; block < COMB_BLOCKS && i < COMB_SPACING; block++) {
             lookup_comb(&entry, s_odd, block, i, c);
             fe_negate_if(entry.y, entry.y, s_flip, &c->p);
-            add_public(r, &entry, 1, c);
+            add_public(r, &entry, c);
         }
     }
+}
+
+MS_NOINLINE void point_mul_public(point *r, const fe s, const fe e, const point *a, const curve *c)
+{
+    affine table[WINDOW_ENTRIES];
+    fill_window(table, a, c);
+    sum_public(r, s, e, table, c);
 }
 
 /* r = x^3 - 3x + b. r may not alias x */

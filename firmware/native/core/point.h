@@ -23,10 +23,10 @@ MS_INTERNAL void point_add(point *r, const point *a, const point *b, const curve
 /* r = k*G. in: 0 < k < q. Constant time. */
 MS_INTERNAL void point_mul_base(point *r, const fe k, const curve *c);
 
-/* r = k*a. in: 0 < k < q, a not infinity. Constant time. r may alias a. */
+/* r = k*a. in: 0 < k < q, a not infinity, a->z = 1. Constant time in k. r may alias a. */
 MS_INTERNAL void point_mul(point *r, const fe k, const point *a, const curve *c);
 
-/* r = s*G + e*a. in: 0 < s < q, 0 <= e < q, a not infinity. Not constant time: for public values. r may alias a. */
+/* r = s*G + e*a. in: 0 < s < q, 0 <= e < q, a not infinity, a->z = 1. Not constant time. r may alias a. */
 MS_INTERNAL void point_mul_public(point *r, const fe s, const fe e, const point *a, const curve *c);
 
 #endif
