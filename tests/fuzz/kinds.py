@@ -196,12 +196,13 @@ class Topics(Target):
 
     def prepare(self):
         self.receiver = joined(self.world, 2, store=Counted)
-        self._raw = {}
+        self._raw, self.seeds = {}, []
         for mode in (1, 2, 3):
             for direction in (0, 1):
                 topic, raw, _ = self.world.envelopes(mode, direction)[1]
+                if topic not in self._raw:
+                    self.seeds.append(topic)
                 self._raw[topic] = raw
-        self.seeds = list(self._raw)
         self.pieces = [
             b"site/",
             b"public-1",
