@@ -71,6 +71,11 @@ def epoch(gid):
     return group.current.info.epoch if group is not None and group.current is not None else 0
 
 
+def named(error):
+    """[class, text]; CPython has subclasses of OSError that MicroPython has not."""
+    return ["OSError" if isinstance(error, OSError) else type(error).__name__, str(error)]
+
+
 def run(line):
     line = line.decode() if isinstance(line, bytes) else line
     try:
@@ -81,7 +86,7 @@ def run(line):
             result = None
         tell(result=result.decode() if isinstance(result, bytes) else result)
     except Exception as error:
-        tell(error=[type(error).__name__, str(error)])
+        tell(error=named(error))
 
 
 client = None
@@ -100,4 +105,4 @@ while True:
         try:
             client.check_msg()
         except Exception as error:
-            tell(raised=[type(error).__name__, str(error)])
+            tell(raised=named(error))

@@ -45,13 +45,7 @@ class Mosquitto:
         self._config = folder / "mosquitto.conf"
         self.log = folder / "mosquitto.log"
         base = [f"listener {self.port} {LOOPBACK}", "allow_anonymous true", "log_dest stderr", "log_type all"]
-        # What it was told is on disk before it goes on.
-        keep = [
-            "persistence true",
-            f"persistence_location {folder}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
-        ]
+        keep = ["persistence true", f"persistence_location {folder}/"]
         if os.geteuid() == 0:
             base.append("user root")
         self._config.write_text("\n".join([*base, *keep, "set_tcp_nodelay true", *lines]) + "\n")
@@ -70,6 +64,11 @@ class Mosquitto:
 
     def kill(self) -> None:
         self.child.process.kill()
+        self.child.process.wait()
+
+    def stop(self) -> None:
+        """As kill, but it writes down what it has promised: mosquitto acknowledges before it writes."""
+        self.child.process.terminate()
         self.child.process.wait()
 
     @contextmanager

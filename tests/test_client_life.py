@@ -256,7 +256,7 @@ def test_a_key_packet_that_was_lost_is_asked_for(make_plant: Callable[..., Plant
 
 def test_a_certificate_is_renewed_in_time(make_plant: Callable[..., Plant]) -> None:
     """Three quarters into its life; messages go on through it, under the old and the new kid."""
-    plant = make_plant(device_lifetime=12)
+    plant = make_plant(device_lifetime=8)
     plant.start_authority()
     pump, desk = plant.add("pump"), plant.add("desk")
     plant.group("g", 2, [(0, "g/t")], pump="p", desk="s")

@@ -316,6 +316,8 @@ class MQTTClient:
         before = self._heard
         self._hand_over()
         for channel in self._channels():
+            if channel is not self._main and channel.sock is self._main.sock is None:
+                break  # one attempt a call is enough
             for _ in range(_PACKETS):
                 if self._heard != before or self._check(channel) is None:
                     break
