@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 
+import pytest
 from device_support import reason_of
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -104,3 +106,15 @@ def test_overlap_against_brute_force(one: str, other: str) -> None:
 @given(FILTERS, TOPICS)
 def test_a_topic_overlaps_what_matches_it(pattern: str, topic: str) -> None:
     assert overlap(pattern.encode(), topic.encode()) == matches(pattern.encode(), topic.encode())
+
+
+@pytest.mark.parametrize("pattern", [b"a/#", b"a/+", b"+/+/b", b"#"])
+def test_a_topic_of_thousands_of_levels_costs_no_memory(pattern: bytes) -> None:
+    """Anybody can publish one, and a device has few kB left: each level taken apart would be an object."""
+    topic = b"a" + b"/" * 8000
+    tracemalloc.start()
+    try:
+        assert matches(pattern, topic) == (pattern in (b"a/#", b"#"))
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(topic)
+    finally:
+        tracemalloc.stop()

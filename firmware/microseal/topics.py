@@ -65,8 +65,8 @@ def matches(pattern, topic):
         return True
     if b"+" not in pattern and b"#" not in pattern:
         return False
-    names = topic.split(b"/")
     levels = pattern.split(b"/")
+    names = topic.split(b"/", len(levels))  # no further: a topic may have thousands of levels
     for at, level in enumerate(levels):
         if level == b"#":
             return True  # also the parent: "a/#" matches "a"
