@@ -43,6 +43,8 @@ _FETCH = 60000  # ms between two fetches of what is retained for a group
 _REFRESH = 3600000  # ms between two fetches of what says that something has changed, in case it was sent once and lost
 _ROSTERS = {b"p": PUBLISHER, b"s": SUBSCRIBER}  # the last level of a roster's topic
 _ROLES = {b"1": PUBLISHER, b"2": SUBSCRIBER}  # the last level of a key packet's and of a broadcast's
+_LEVELS = 4  # levels of the longest topic under microseal/; one of thousands is not taken apart
+_UNVERIFIED = (errors.SIGNATURE, errors.EXPIRED)  # why a signer is not the one who signed something
 _NEW_BOOT = 0xFFFFFFFF  # the counter at which a new boot value is drawn
 
 
@@ -97,7 +99,7 @@ class Member:
         self._shared = any(group.current and group.current.me is newest for group in self.groups.by_gid.values())
         self._asks = {}  # gid -> Retry, for groups that lack nothing but key packets
         self._last_ask = 0  # s since 1970
-        self._asked = {}  # gid -> ticks of the last fetch of what is retained for it
+        self._asked = {}  # gid -> ticks of the last fetch of what is retained for it; None -> of what the signer signs
         self._refreshed = self._clock.ticks_ms()
         self._inbox = Inbox(self.groups, self._senders, self._replay, self._raise_floor)
         raw = self._store.load("revoked")
@@ -290,7 +292,7 @@ class Member:
             found.append(_info_topic(gid))
             if group.pending is not None:
                 found.extend(OWN + b"group/" + gid + b"/" + level for level in _ROSTERS)
-                found.extend(OWN + b"group/" + gid + b"/" + level for level in _ROLES)
+                found.extend(OWN + b"group/" + gid + b"/" + level for level in _ROLES if group.follows(_ROLES[level]))
         found.extend(OWN + b"cert/" + hexkid(kid) for kid in self._fetching.wanted)
         return found
 
@@ -301,7 +303,7 @@ class Member:
 
     def reader(self, topic):
         """What takes the payload on `topic` chunk by chunk (write(chunk), close()), None where control() or open() takes it whole."""
-        levels = topic.split(b"/")
+        levels = topic.split(b"/", _LEVELS)
         if len(levels) == 4 and topic.startswith(OWN + b"group/") and levels[3] in _ROSTERS and self.me:
             group = self.groups.by_gid.get(levels[2])
             role = _ROSTERS[levels[3]]
@@ -311,7 +313,7 @@ class Member:
 
     def control(self, topic, payload):
         """Takes a message under microseal/; Refused if it is not what it should be, which changes nothing."""
-        levels = topic[len(OWN) :].split(b"/")
+        levels = topic[len(OWN) :].split(b"/", _LEVELS)
         kind = levels[0]
         if self.me is None:
             if levels != [b"reply", self._enrolment.id]:
@@ -421,13 +423,27 @@ class Member:
         try:
             return take(self._live(self._signer))
         except Refused as refusal:
-            if self._announced is None or refusal.reason not in (errors.SIGNATURE, errors.EXPIRED):
+            if refusal.reason not in _UNVERIFIED:
                 raise
-        taken = take(self._live(self._announced))
+            if self._announced is None:
+                self._fetch_signed()
+                raise
+        try:
+            taken = take(self._live(self._announced))
+        except Refused as refusal:
+            if refusal.reason in _UNVERIFIED:
+                self._fetch_signed()
+            raise
         if self._announced.proven:
             save_signer(self._store, self._anchor, self._announced)
             self._signer, self._announced = self._announced, None
         return taken
+
+    def _fetch_signed(self):
+        """Fetches what the signer signs: a forged announcement may have come in the place of the one that this needed."""
+        if self._is_due(None, self._clock.ticks_ms()):
+            self._refetch.extend((OWN + b"signer", OWN + b"revoked"))
+            self._refetch.extend(_info_topic(gid) for gid in self.groups.by_gid)
 
     def _live(self, signer):
         """`signer`, unless its certificate has run out; without a clock nothing that it signed takes effect yet."""
@@ -500,7 +516,7 @@ class Member:
         return message
 
     def _is_due(self, gid, ticks):
-        """Whether the last fetch for this group is a minute ago; counts as one if it is."""
+        """Whether the last fetch for this group (None: of what is signed) is a minute ago; counts as one if it is."""
         last = self._asked.get(gid)
         if last is not None and ticks - last < _FETCH:
             return False

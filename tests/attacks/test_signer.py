@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from microseal.provisioning import load_authority
-from world import READY, Device, World
+from world import READY, Device, Packet, World
 
 
 def _stored_signer(device: Device) -> bytes:
@@ -58,3 +58,28 @@ def test_what_is_held_already_proves_nothing(monkeypatch: pytest.MonkeyPatch) ->
         world.settle()
         assert desk.in_group("plant")
         assert _stored_signer(desk) == before
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_made_up_signer_does_not_keep_the_genuine_one_out(signed: bool) -> None:
+    """One message takes the place of the announcement; what the new signer signs is then refused, until both are fetched again."""
+    with World() as world:
+        pump, desk = world.enrol("pump"), world.enrol("desk", signed=signed)
+        world.form("plant", [pump], [desk], topics=["plant/#"])
+        world.send([world.authority.replace_signer()])
+        world.settle()
+        after = world.authority.signer.cert.raw
+        made_up = Packet(b"microseal/signer", after[:10] + bytes((after[10] + 1,)) + after[11:])
+        world.broker.deliver(made_up, "desk")
+        world.settle()
+        world.change("plant", [pump], [desk])
+        assert _stored_signer(desk) == after
+        assert desk.epoch("plant").info.epoch == 2
+        # Again and again it costs a fetch a minute, no more.
+        fetched = []
+        world.broker.on_way = lambda packet, _: fetched.append(packet.topic) or [packet]
+        for _ in range(60):
+            world.broker.deliver(made_up, "desk")
+            world.broker.deliver(Packet(b"microseal/revoked", bytes(68)), "desk")
+            world.settle()
+        assert fetched.count(b"microseal/signer") <= 1
