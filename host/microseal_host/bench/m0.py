@@ -237,6 +237,7 @@ def measure_parts(core: Core) -> list[Row]:
             "fe_sqr": (r, a, modulus),
             "fe_add": (r, a, b, modulus),
             "fe_sub": (r, a, b, modulus),
+            "fe_half": (r, a, modulus),
             "fe_invert": (r, a, modulus),
             "fe_sqrt": (r, a, modulus),
         }.items():

@@ -1,0 +1,85 @@
+"""Cycles of the core on a Cortex-M0+ do not get worse. Counts are the same in every run; who makes one smaller lowers its bound."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from m0 import elves
+from microseal_host.bench import m0
+
+# The best measured so far, rounded up: cycles of a call, or of a byte.
+BOUNDS = {
+    "X(k*P)": 4_980_000,
+    "k*G": 1_620_000,
+    "verify": 5_730_000,
+    "sign": 2_185_000,
+    "k*P + A": 5_345_000,
+    "k*G + A": 1_985_000,
+    "e*C + q_ca": 5_350_000,
+    "accept a certificate": 6_980_000,
+    "a*b + c mod q": 41_500,
+    "SM4-GCM": 831,
+    "GHASH": 560,
+    "SM4-CMAC": 415,
+    "SM4 within GCM": 272,
+    "SHA-256": 164.5,
+    "SM3": 205,
+}
+PARTS = {
+    "fe_mul": 1535,
+    "fe_sqr": 1140,
+    "fe_add": 104,
+    "fe_sub": 90,
+    "fe_half": 145,
+    "fe_invert": 150_000,
+    "fe_sqrt": 316_000,
+}
+CODE_AND_CONSTANTS = 18_400
+STACK = 2100
+
+
+@pytest.fixture(scope="module")
+def core() -> m0.Core:
+    return m0.Core(elves() / "core.elf")
+
+
+def test_operations(core: m0.Core) -> None:
+    rows = {row.name: row for row in m0.measure(core, (1, 2)) if not row.name.endswith("SM2")}
+    assert rows.keys() == BOUNDS.keys()
+    assert {name: row.cycles for name, row in rows.items() if row.cycles > BOUNDS[name]} == {}
+    assert {name: row.stack for name, row in rows.items() if row.stack > STACK} == {}
+    # What is fast enough once stays so.
+    for name in ("k*G", "accept a certificate"):
+        assert rows[name].met, name
+
+
+def test_field() -> None:
+    rows = {row.name: row.cycles for row in m0.measure_parts(m0.Core(elves() / "parts.elf"))}
+    assert {name: cycles for name, cycles in rows.items() if cycles > PARTS.get(name, 10**9)} == {}
+
+
+def test_size(core: m0.Core) -> None:
+    code = m0.code_bytes(core)
+    assert code["code"] + code["constants"] <= CODE_AND_CONSTANTS
+
+
+def test_command(root: Path) -> None:
+    elves()
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts/bench_m0.py"), "--parts", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert {row["name"] for row in found["rows"]} >= PARTS.keys()
+    assert found["code"]["code"] > 5000
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts/bench_m0.py"), "--parts"], capture_output=True, text=True, check=True
+    )
+    assert "fe_invert" in done.stdout
