@@ -84,6 +84,11 @@ class Membership:
         if self.number is None or _epoch_of(raw) > self.number:
             self._packets[role] = me, bytes(raw)
 
+    def follows(self, role):
+        """Whether a rekey broadcast of `role` for the pending epoch, if there is one, is for this member."""
+        current = self.current
+        return current is not None and role in current.keys and self.pending.epoch == current.info.epoch + 1
+
     def offer_rekey(self, role, raw):
         """Opens a rekey broadcast with the current key of `role`."""
         if self.pending is None or self.current is None or self.pending.epoch != self.current.info.epoch + 1:
