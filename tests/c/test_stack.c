@@ -5,8 +5,8 @@
  * two stacks then differ, something that depends on a secret was left behind. The deepest byte that lost its paint
  * tells the use of stack. With a second argument the figures are printed.
  *
- * With STACK_OF_ONE_UNIT it includes the core, static as in the .mpy: there compilers inline more, which moves secrets to frames
- * that nothing burns.
+ * With STACK_OF_ONE_UNIT it includes the core, static as in the .mpy: there compilers inline more, which moves secrets
+ * to frames that nothing burns.
  */
 #ifdef STACK_OF_ONE_UNIT
 #    define MS_API static __attribute__((unused))
