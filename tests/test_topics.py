@@ -98,6 +98,8 @@ BRUTE_FILTERS = st.builds(
 
 
 @given(BRUTE_FILTERS, BRUTE_FILTERS)
+@example("+", "/#")
+@example("+/", "#")
 def test_overlap_against_brute_force(one: str, other: str) -> None:
     a, b = one.encode(), other.encode()
     assert overlap(a, b) == any(matches(a, topic) and matches(b, topic) for topic in BRUTE_TOPICS)

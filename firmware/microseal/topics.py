@@ -82,7 +82,8 @@ def overlap(one, other):
         first = ones[at] if at < len(ones) else None
         second = others[at] if at < len(others) else None
         if first == b"#" or second == b"#":
-            return True
+            # These two have only the empty topic in common, and there is none.
+            return (one, other) not in ((b"+", b"/#"), (b"/#", b"+"))
         if first is None or second is None or first != second and first != b"+" and second != b"+":
             return False
     return True
