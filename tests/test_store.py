@@ -1,9 +1,10 @@
-"""The store against a model, with the power cut at random places, reads and writes in any order."""
+"""The store against a model: the power goes at random places, reads and writes come in any order."""
 
 from __future__ import annotations
 
 import builtins
 import io
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,3 +117,34 @@ def test_fields_have_one_form(fields: list[bytes], tail: bytes, count: int) -> N
     except StorageError:
         return
     assert pack(found) == raw + tail
+
+
+def test_what_is_saved_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write is over only when file and directory are synced, in this order: until then a power cut may take back either."""
+    steps: list[str] = []
+    real_open, real_fsync = builtins.open, os.fsync
+
+    def opened(path: str, mode: str) -> Any:
+        if mode == "wb":
+            steps.append(f"write {Path(path).name}")
+        return real_open(path, mode)
+
+    def fsync(number: int) -> None:
+        path = Path(f"/proc/self/fd/{number}").resolve()
+        size = path.stat().st_size if path.is_file() else 0
+        steps.append(f"sync {path.name} {size}" if path.is_file() else "sync the directory")
+        real_fsync(number)
+
+    monkeypatch.setattr(microseal.store, "open", opened, raising=False)
+    monkeypatch.setattr(os, "fsync", fsync)
+    store = Store(str(tmp_path))
+    for content in (b"one", b"three", b"five5"):
+        store.save("a", content)
+    store.erase("a")
+    assert steps == [
+        "write a.a", "sync a.a 49", "sync the directory",
+        "write a.b", "sync a.b 51", "sync the directory",
+        "write a.a", "sync a.a 51", "sync the directory",
+        "write a.b", "sync a.b 46", "sync the directory",
+        "write a.a", "sync a.a 46", "sync the directory",
+    ]  # fmt: skip
