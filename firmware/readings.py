@@ -8,7 +8,7 @@ def read():
     found = {"free": _free_memory()}
     temperature = _temperature()
     if temperature is not None:
-        found["temperature"] = temperature
+        found["temperature"] = round(temperature, 1)
     load = _first_number("/proc/loadavg")
     if load is not None:
         found["load"] = load

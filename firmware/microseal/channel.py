@@ -2,6 +2,8 @@
 
 import select
 
+from umqtt.simple import MQTTException
+
 from . import mqtt
 from .ticks import ticks_diff, ticks_ms
 from .transport import PROBE, Transport
@@ -69,7 +71,7 @@ class Channel(Transport):
                 self._send(_DISCONNECT)
                 while self._receive(_GOODBYE) is not None:
                     pass
-            except OSError:
+            except (OSError, MQTTException):
                 pass  # closed, as it should be
             self._close()
 
