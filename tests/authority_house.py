@@ -166,9 +166,7 @@ def _give(member: Member, topic: bytes, payload: bytes) -> None:
     try:
         member.control(topic, payload)
     except Refused as refusal:
-        # Who is out of a group takes the info that said so only once; and of a group's broadcasts all are offered, also
-        # those of another role and those that begin at an epoch which this member never had.
-        if refusal.reason not in (errors.EPOCH, errors.ROLE):
+        if refusal.reason != errors.EPOCH:  # who is out of a group takes the info that said so only once
             raise
 
 

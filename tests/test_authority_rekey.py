@@ -236,6 +236,29 @@ def test_a_replaced_certificate_ends_the_chain(house: House) -> None:
     assert in_step(house, members["b"])
 
 
+def test_a_broadcast_is_fetched_by_those_alone_who_can_open_it(house: House) -> None:
+    members = plant(house, a="p", b="s", c="ps", d="ps")
+    new = house.enrol(house.device("new"))
+    house.join("g", "new", "ps")
+    house.review()
+    info = house.board()["microseal/group/g/info"]
+    for name, roles in (("a", b"1"), ("b", b"2"), ("c", b"12")):
+        members[name].control(b"microseal/group/g/info", info)
+        assert fetched(members[name]) == roles
+    change_policy(house, 10)
+    house.review()
+    house.deliver(new)
+    assert fetched(new) == b""
+    members["d"].control(b"microseal/group/g/info", house.board()["microseal/group/g/info"])
+    assert fetched(members["d"]) == b"", "it missed one"
+
+
+def fetched(member: Member) -> bytes:
+    """The roles whose broadcast the member subscribes to."""
+    topics = [topic for topic in member.filters() if topic.startswith(b"microseal/group/g/")]
+    return b"".join(sorted(topic[-1:] for topic in topics if topic[-1:] in b"12"))
+
+
 def test_who_was_shut_out_opens_nothing_of_what_follows(house: House) -> None:
     """Every packet and broadcast there ever was, tried with every key that it ever had."""
     members = plant(house, a="ps", b="ps", c="ps")
