@@ -15,6 +15,7 @@
 #include "hash.c"
 #include "hmac.c"
 #include "invert.c"
+#include "invert_c.c"
 #include "point.c"
 #include "scalar.c"
 #include "schnorr.c"

@@ -1,4 +1,4 @@
-/* What stands on the five functions of field_c.c or its like. */
+/* What stands on the six functions of field_c.c or its like. */
 #include "field.h"
 
 #include "bytes.h"

@@ -4,7 +4,7 @@
  * A number is kept in Montgomery form, x * 2^256 mod m, always fully reduced. Both p make reduction cheap, since
  * -p^-1 = 1 modulo the word; both are 3 mod 4, which makes square roots one power.
  *
- * The five functions of the first part are all that a faster implementation has to bring (one file an architecture,
+ * The six functions of the first part are all that a faster implementation has to bring (one file an architecture,
  * chosen in core.c and the Makefile instead of field_c.c); the second part, field.c, stands on them.
  */
 #ifndef MS_FIELD_H
@@ -42,7 +42,7 @@ typedef struct {
 #define SHAPE_P256 1
 
 /*
- * All four: in: a, b < m; out: r < m; r may alias a and b. Constant time.
+ * The first four: in: a, b < m; out: r < m; r may alias a and b. Constant time.
  * fe_mul: r = a * b / 2^256 mod m; there b may be any number below 2^256.
  */
 #if MS_ARMV6M
@@ -57,6 +57,12 @@ MS_FIELD void fe_sub(fe r, const fe a, const fe b, const modulus *m);
 
 /* r = a / 2. in: a < m; out: r < m; r may alias a. Constant time. */
 MS_FIELD void fe_half(fe r, const fe a, const modulus *m);
+
+/* r = table[index], 0 <= index < count, reading the whole table. Constant time. */
+typedef struct {
+    fe x, y;
+} fe_pair;
+MS_FIELD void fe_pick(fe_pair *r, const fe_pair *table, unsigned count, limb index);
 
 /* All ones if a = 0, else 0. */
 MS_INTERNAL limb fe_is_zero(const fe a);

@@ -863,3 +863,56 @@ sub_any:
     stmia r0!, {r4, r5, r6, r7}
     pop {r0, r4, r5, r6, r7, pc}
     .size fe_half, . - fe_half
+
+/* fe_pick(r, table, count, index): see field.h. Four words of all entries at a time */
+    function fe_pick
+    push {r4, r5, r6, r7, lr}
+    sub sp, #20
+    str r0, [sp, #0]
+    str r1, [sp, #4]
+    str r2, [sp, #8]
+    str r3, [sp, #12]
+    movs r4, #4
+    str r4, [sp, #16]
+pick_words:
+    ldr r0, [sp, #4]
+    ldr r2, [sp, #8]
+    mov r12, r2
+    ldr r1, [sp, #12]
+    movs r4, #0
+    movs r5, #0
+    movs r6, #0
+    movs r7, #0
+pick_entry:
+    subs r1, #1                 @ only from 0 on there is a borrow
+    sbcs r3, r3
+    ldmia r0!, {r2}
+    ands r2, r3
+    orrs r4, r2
+    ldmia r0!, {r2}
+    ands r2, r3
+    orrs r5, r2
+    ldmia r0!, {r2}
+    ands r2, r3
+    orrs r6, r2
+    ldmia r0!, {r2}
+    ands r2, r3
+    orrs r7, r2
+    adds r0, #48
+    mov r2, r12
+    subs r2, #1
+    mov r12, r2
+    bne pick_entry
+    ldr r0, [sp, #0]
+    stmia r0!, {r4, r5, r6, r7}
+    str r0, [sp, #0]
+    ldr r0, [sp, #4]
+    adds r0, #16
+    str r0, [sp, #4]
+    ldr r0, [sp, #16]
+    subs r0, #1
+    str r0, [sp, #16]
+    bne pick_words
+    add sp, #20
+    pop {r4, r5, r6, r7, pc}
+    .size fe_pick, . - fe_pick

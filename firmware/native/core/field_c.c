@@ -3,6 +3,8 @@
 
 #if !MS_ARMV6M
 
+#    include <string.h>
+
 /*
  * r = a + top * 2^256 - m, or a if that is negative.
  * in: a + top * 2^256 < 2m, top is 0 or 1; out: r < m; r may alias a
@@ -88,6 +90,16 @@ void fe_half(fe r, const fe a, const modulus *m)
     for (int i = 0; i < LIMBS; i++) {
         limb above = i + 1 < LIMBS ? even[i + 1] : carry;
         r[i] = even[i] >> 1 | above << (MS_LIMB_BITS - 1);
+    }
+}
+
+void fe_pick(fe_pair *r, const fe_pair *table, unsigned count, limb index)
+{
+    memset(r, 0, sizeof *r);
+    for (limb i = 0; i < count; i++) {
+        limb hit = mask_of(((i ^ index) - 1) >> (MS_LIMB_BITS - 1)); /* only 0 - 1 has the top bit */
+        fe_select(r->x, table[i].x, hit);
+        fe_select(r->y, table[i].y, hit);
     }
 }
 

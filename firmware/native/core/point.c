@@ -21,9 +21,7 @@
 #define WINDOW 4
 #define WINDOW_ENTRIES (1 << (WINDOW - 1))
 
-typedef struct {
-    fe x, y;
-} affine;
+typedef fe_pair affine;
 
 /*
  * r = 2a; infinity gives infinity. Half of the usual coordinates: Z3 = Y Z, with which most doublings of numbers go.
@@ -158,15 +156,11 @@ static MS_NOINLINE void lookup(point *r, const affine *table, unsigned bits, lim
 {
     const limb half = (limb)1 << (bits - 1);
     limb negative = mask_of(u >> (bits - 1) ^ 1);
-    limb index = (u ^ negative) & (half - 1);
-    memset(r, 0, sizeof *r);
+    affine found;
+    fe_pick(&found, table, (unsigned)half, (u ^ negative) & (half - 1));
+    fe_copy(r->x, found.x);
+    fe_negate_if(r->y, found.y, negative, p);
     fe_one(r->z, p);
-    for (limb i = 0; i < half; i++) {
-        limb hit = mask_of(((i ^ index) - 1) >> (MS_LIMB_BITS - 1)); /* only 0 - 1 has the top bit */
-        fe_select(r->x, table[i].x, hit);
-        fe_select(r->y, table[i].y, hit);
-    }
-    fe_negate_if(r->y, r->y, negative, p);
 }
 
 /* r = the multiple of G for block and column of the odd number k */
