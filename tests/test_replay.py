@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import defaultdict
 
+import pytest
 from device_support import reason_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,3 +102,22 @@ def test_states_never_go_back(messages: list[tuple[bytes, int, int, bool]]) -> N
             newest[kid, topic] = max(t, newest.get((kid, topic), 0))
     assert len(replay._states) <= 2
     assert all(len(states) <= STATES for states in replay._states.values())
+
+
+@pytest.mark.usefixtures("core")
+def test_long_topics_cost_no_more_than_short_ones() -> None:
+    """A corrupted member chooses the topics of its states, of up to 65,496 bytes each."""
+    replay = Replay(1)
+    topics = [b"t" * 60_000 + b"%d" % number for number in range(STATES)]
+    tracemalloc.start()
+    try:
+        for topic in topics:
+            replay.check_state(KIDS[0], topic, 100, False)
+            replay.accept_state(KIDS[0], topic[:-1] + topic[-1:], 100)  # a copy, as each packet is one
+        assert tracemalloc.get_traced_memory()[0] < 10_000
+    finally:
+        tracemalloc.stop()
+    for topic in topics:
+        assert reason_of(replay.check_state, KIDS[0], topic, 99, True) == errors.STALE
+        assert reason_of(replay.check_state, KIDS[0], topic, 100, True) is None
+    assert reason_of(replay.check_state, KIDS[0], topics[0] + b"x", 100, False) == errors.ROOM

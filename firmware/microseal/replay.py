@@ -1,11 +1,12 @@
 """Replay windows: rules 2 to 4 of section 6. Checks change nothing; what was accepted is recorded apart, after all other checks."""
 
-from . import errors
+from . import crypto, errors
 from .errors import Refused
 
 WINDOW = 64  # messages
 STATES = 16  # state topics on which one sender is heard
 _MASK = (1 << WINDOW) - 1
+_TOPIC = 64  # bytes of a topic that is kept as it is; of a longer one, of up to 65,496, its hash is
 
 
 class Window:
@@ -51,7 +52,7 @@ class Replay:
         self._limit = limit
         self._windows = {}  # kid -> Window
         self._anonymous = {}  # Z ‖ kid -> t after which it may be forgotten
-        self._states = {}  # kid -> {topic: newest t delivered}
+        self._states = {}  # kid -> {topic, or its hash: newest t delivered}
 
     def check(self, kid, t, nonce):
         """Rule 2 for a mode 1 or 2 message. nonce: boot value ‖ u32 counter."""
@@ -85,7 +86,7 @@ class Replay:
     def check_state(self, kid, topic, t, stale):
         """Rule 3: a state may be delivered again, marked stale, but not if it is older than what was delivered."""
         states = self._states.get(kid, {})
-        newest = states.get(topic)
+        newest = states.get(_kept(topic))
         if newest is None:
             if len(states) >= STATES or not states and len(self._states) >= self._limit:
                 raise Refused(errors.ROOM)
@@ -94,6 +95,7 @@ class Replay:
 
     def accept_state(self, kid, topic, t):
         states = self._states.setdefault(kid, {})
+        topic = _kept(topic)
         states[topic] = max(t, states.get(topic, 0))
 
     def retain(self, on_roster):
@@ -101,3 +103,8 @@ class Replay:
         for table in (self._windows, self._states):
             for kid in [kid for kid in table if not on_roster(kid)]:
                 del table[kid]
+
+
+def _kept(topic):
+    """What is kept of a topic: members choose their own, and one of them is not to fill the memory of all others."""
+    return topic if len(topic) <= _TOPIC else crypto.core.hash(crypto.core.SUITES[0], topic)
