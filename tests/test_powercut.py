@@ -24,10 +24,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from microseal.identity import DEVICE, Certificate, Request
+from microseal.identity import Request
 from microseal.policy import QUERY, STATE, Policy
 from microseal_host import issuing
-from microseal_host.attacks.world.authority import Authority, Enrolled
 from world import Packet, World
 
 pytestmark = pytest.mark.usefixtures("core")
@@ -308,27 +307,12 @@ class Remote:
 # The life
 
 
-def renew(authority: Authority, raw: bytes) -> list[Packet]:
-    """Enrolment with a claim, or the renewal of the current certificate."""
-    request = Request(raw)
-    id = request.id.decode()
-    if len(request.proof) != issuing.RENEWAL:
-        return Authority.enrol(authority, raw)
-    if raw not in authority._replies:
-        issuing.check_renewal(authority.anchor, request, authority.enrolled[id].cert, authority.now())
-        cert, reply = authority._issue(request, DEVICE, authority.now() + authority.lifetime)
-        authority._replies[raw] = reply
-        authority.enrolled[id] = Enrolled(Certificate(cert), authority.anchor.public_key(Certificate(cert)))
-    return [Packet(b"microseal/reply/" + request.id, authority._replies[raw])]
-
-
 class Story:
     """One life. Each step may be cut off by a kill and is then taken again, after the device was started again."""
 
     def __init__(self, start: Start, cuts: Iterable[int] = (), carelessness: str = "", suite: int = 1) -> None:
         self.world = World(suite)
         self.world.authority.lifetime = 60 * DAY
-        self.world.authority.enrol = lambda raw: renew(self.world.authority, raw)  # type: ignore[method-assign]
         self.desk = self.world.enrol("desk")
         self.desk.subscribe("plant/#")
         self.early = self.world.enrol("early", ahead=60)
