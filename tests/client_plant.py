@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from authority_house import House, running
 from microseal.policy import Policy
 from microseal_host.authority import registry
@@ -26,7 +28,11 @@ from microseal_host.sim.broker import LOOPBACK, find_mosquitto, free_port
 from microseal_host.sim.children import Child, Children
 
 ROOT = Path(__file__).resolve().parent.parent
-INTERPRETERS = ("cpython", "micropython")
+
+
+def interpreters(group: str) -> list[Any]:
+    """Parameters of a fixture: what runs on one interpreter shares its devices, and goes beside what runs on the other."""
+    return [pytest.param(name, marks=pytest.mark.xdist_group(f"{group}_{name}")) for name in ("cpython", "micropython")]
 
 
 def command_of(interpreter: str) -> list[str | Path]:

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from client_plant import INTERPRETERS, Device, Mosquitto, Plant, Remote, until
+from client_plant import Device, Mosquitto, Plant, Remote, interpreters, until
 from microseal_host.authority import service
 from microseal_host.sim.children import Children
 
-pytestmark = pytest.mark.xdist_group("client")
 
-
-@pytest.fixture(scope="module", params=INTERPRETERS)
+@pytest.fixture(scope="module", params=interpreters("client"))
 def plant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """A plant with two connected devices, pump and desk, as if they had run for a while."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from client_plant import INTERPRETERS, Device, Mosquitto, Plant, Remote, until
+from client_plant import Device, Mosquitto, Plant, Remote, interpreters, until
 from microseal_host.authority import service
 from microseal_host.sim.broker import free_port
 from microseal_host.sim.children import Children
 
-pytestmark = pytest.mark.xdist_group("client_broker")
-
 QUICK = "keepalive=1, timeout=1, backoff=0.1, backoff_max=0.4"
 
 
-@pytest.fixture(scope="module", params=INTERPRETERS)
+@pytest.fixture(scope="module", params=interpreters("client_broker"))
 def plant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """Two devices, pump and desk, in the groups plain (mode 2) and secret (mode 3), with a broker whose log has every packet."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -699,10 +699,10 @@ def test_messages_arrive_while_a_publish_waits():
     assert stream.writes[1:] == [puback(8)]
 
 
-def flooded(payloads, **settings):
+def flooded(payloads, clean_session=True, **settings):
     """A client whose callback for the first message waited while all these came; returns it with its stream."""
     flood = b"".join(message(b"f", payload, qos=1, pid=i + 1) for i, payload in enumerate(payloads))
-    client, stream = connected(message(b"q", b"") + flood + puback(1), **settings)
+    client, stream = connected(message(b"q", b"") + flood + puback(1), clean_session=clean_session, **settings)
 
     def then(topic, payload, retain):
         if topic == b"q":
@@ -718,14 +718,21 @@ def test_more_messages_during_a_callback_than_there_is_room_for():
     client, stream = flooded([bytes((i,)) for i in range(BACKLOG + 5)])
     assert [payload for topic, payload, _ in client.log if topic == b"f"] == [bytes((i,)) for i in range(BACKLOG)]
     assert client.overrun == 5
-    # Those that are lost are not acknowledged.
+    # Those that are lost never come again, and are not to keep the broker from sending others.
+    lost = [puback(BACKLOG + i + 1) for i in range(5)]
+    assert stream.writes[1:] == lost + [puback(i + 1) for i in range(BACKLOG)]
+
+
+def test_what_is_lost_comes_again_where_the_broker_keeps_the_session():
+    client, stream = flooded([bytes((i,)) for i in range(BACKLOG + 5)], clean_session=False)
+    assert client.overrun == 5
     assert stream.writes[1:] == [puback(i + 1) for i in range(BACKLOG)]
 
 
 def test_more_bytes_during_a_callback_than_there_is_room_for():
     client, stream = flooded([bytes(90), bytes(90), bytes(21), bytes(20), b"x"], max_packet=100)
     assert [len(payload) for topic, payload, _ in client.log if topic == b"f"] == [90, 90, 20]
-    assert client.overrun == 2 and stream.writes[1:] == [puback(1), puback(2), puback(4)]
+    assert client.overrun == 2 and stream.writes[1:] == [puback(3), puback(5), puback(1), puback(2), puback(4)]
 
 
 def test_a_large_message_during_a_callback_streams():

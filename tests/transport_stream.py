@@ -105,11 +105,11 @@ class Client(Transport):
             self.then(*self.log[-1])
 
 
-def connected(inbound=b"", step=0, room=0, ends=False, more=(), **settings):
+def connected(inbound=b"", step=0, room=0, ends=False, more=(), clean_session=True, **settings):
     """A connected client and its stream, from which CONNECT and CONNACK are gone."""
     stream = Stream(CONNACK)
     client = Client(stream, *more, **settings)
-    client.connect()
+    client.connect(clean_session)
     stream.writes.clear()
     stream.inbound = bytearray(inbound)
     stream.step = step

@@ -8,7 +8,7 @@ from . import mqtt
 from .ticks import ticks_diff, ticks_ms
 from .transport import PROBE, Transport
 
-POSTS = 32  # messages on their way that nobody waits for, of max_packet bytes together
+POSTS = 64  # messages on their way that nobody waits for, of twice max_packet bytes together
 _DISCONNECT = b"\xe0\0"
 _GOODBYE = 1000  # ms that the broker has to close the connection
 
@@ -101,6 +101,10 @@ class Channel(Transport):
         """Whether no ping is waiting for its answer."""
         return self._pinged is None
 
+    def _overrun(self, pid):
+        self._client.lost_one()
+        return super()._overrun(pid)
+
     # Packets whose answers nobody waits for. OSError: the connection is lost.
 
     def want(self, wanted):
@@ -132,7 +136,7 @@ class Channel(Transport):
     def post(self, topic, payload, retain):
         """Publishes with QoS 1, and on later connections again until the broker has it. Waits where too much is on its way."""
         self._forget_arrived()
-        if len(self._posts) >= POSTS or sum(len(post.payload) for post in self._posts) > self.max_packet:
+        if len(self._posts) >= POSTS or sum(len(post.payload) for post in self._posts) > 2 * self.max_packet:
             self.publish(topic, payload, retain, 1)
             return
         post = _Post(topic, payload, retain)

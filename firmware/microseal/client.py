@@ -555,8 +555,15 @@ class MQTTClient:
         if self.member.find(topic)[1] & STATE:
             patterns.update([pattern for pattern in self._wanted if matches(pattern, topic)])
 
-    def _refuse(self, topic, reason):
+    def lost_one(self):
+        """Counts a message for which there was no room while a callback was running; a channel calls it, too."""
+        self._count(errors.ROOM)
+
+    def _count(self, reason):
         self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def _refuse(self, topic, reason):
+        self._count(reason)
         if self.on_refused:
             self._queue((topic, reason))
 
@@ -566,7 +573,7 @@ class MQTTClient:
             self._events.append(event)
             self._hand_over()
         else:
-            self.refused[errors.ROOM] = self.refused.get(errors.ROOM, 0) + 1
+            self.lost_one()
 
     def _hand_over(self):
         """Calls back for what is waiting. What comes meanwhile is for the next call, so that every call comes to an end."""

@@ -384,7 +384,7 @@ class Transport(Connection):
         if topic is None:
             self.oversized += 1
         elif len(self._backlog) >= BACKLOG:
-            pid = self._overrun()
+            pid = self._overrun(pid)
         else:
             try:
                 sink = self.on_publish(topic, left, retain)
@@ -393,7 +393,7 @@ class Transport(Connection):
                     if length > self.max_packet:
                         self.oversized += 1
                     elif self._backlog and self._held() + left > 2 * self.max_packet:
-                        pid = self._overrun()
+                        pid = self._overrun(pid)
                     else:
                         payload = bytearray(left)
             except Exception as e:
@@ -414,10 +414,13 @@ class Transport(Connection):
     def _held(self):
         return sum(len(entry[1]) for entry in self._backlog if isinstance(entry[1], bytearray))
 
-    def _overrun(self):
-        """The packet id 0: no acknowledgement, so that it comes again on the next connection of a session that is kept."""
+    def _overrun(self, pid):
+        """The packet id to acknowledge. None, 0, in a session that the broker keeps: it comes again on the next connection.
+
+        In any other nothing comes again, and a broker that lacks too many acknowledgements would send nothing more at all.
+        """
         self.overrun += 1
-        return 0
+        return pid if self._clean else 0
 
     def _read_topic(self, size):
         """The topic as bytes, or None if it alone is larger than max_packet."""
