@@ -13,7 +13,7 @@ import pytest
 from m0 import elves
 from microseal_host.backends import libcrypto
 from microseal_host.bench import m0
-from microseal_host.bench.machine import Fault, Machine
+from microseal_host.bench.machine import STACK, Fault, Machine
 from microseal_host.reference.suites import SUITES
 
 FIELDS = [(suite, order) for suite in (1, 2) for order in (False, True)]
@@ -126,3 +126,23 @@ def test_secret_scalars() -> None:
             run(k.to_bytes(32))
             traces.add((core.counts.cycles, core.counts.trace))
         assert len(traces) == 1
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+def test_nothing_is_left_on_the_stack(suite: int) -> None:
+    """What lies below the caller's stack afterwards is the same for all secrets."""
+    core = m0.Core(elves() / "core.elf")
+    P = libcrypto.base_mul(suite, m0.material("P"))
+    for run in (
+        lambda k: core.base_mul(suite, k),
+        lambda k: core.ecdh(suite, k, P),
+        lambda k: core.mul_add(suite, k, P, P),
+        lambda k: core.scalar_reduce(suite, k),
+        lambda k: core.scalar_mul_add(suite, k, k, m0.material("c")),
+        lambda k: core.sign(suite, k, P, m0.LABEL, m0.CONTEXT, m0.MESSAGE, m0.material("random")),
+    ):
+        left = set()
+        for name in ("one", "another"):
+            run(m0.material(name))
+            left.add(core.machine.get(STACK - 0x4000, 0x4000))
+        assert len(left) == 1

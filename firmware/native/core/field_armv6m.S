@@ -171,7 +171,7 @@
 .endm
 
 /*
- * What mul128 and sqr128 have in common: [sp] is where the low and the high product lie, l and h, four words each;
+ * The end of mul128: [sp] is where the low and the high product lie, l and h, four words each;
  * (r4, r5, r6, r7) + r3 * 2^128 - (r3 & 1), with r3 = 0 or -1, is the third one with the sign to add it with.
  * l + h 2^128 + (l + h + third) 2^64 takes their place. Spoils r0-r7
  */
@@ -220,7 +220,6 @@ mul128:
     mul64
     ldr r3, [sp]
     stmia r3!, {r4, r5, r6, r7}
-    str r3, [sp]
     ldr r1, [sp, #4]
     ldr r2, [sp, #8]
     ldr r4, [r2, #8]
@@ -229,9 +228,8 @@ mul128:
     ldr r1, [r1, #12]
     mul64
     ldr r3, [sp]
+    adds r3, #16
     stmia r3!, {r4, r5, r6, r7}
-    subs r3, #32
-    str r3, [sp]
     /* |a0 - a1| and |b0 - b1| */
     ldr r5, [sp, #4]
     ldmia r5!, {r0, r1, r2, r3}
@@ -272,15 +270,13 @@ sqr128:
     sqr64
     ldr r3, [sp]
     stmia r3!, {r4, r5, r6, r7}
-    str r3, [sp]
     ldr r1, [sp, #4]
     ldr r0, [r1, #8]
     ldr r1, [r1, #12]
     sqr64
     ldr r3, [sp]
+    adds r3, #16
     stmia r3!, {r4, r5, r6, r7}
-    subs r3, #32
-    str r3, [sp]
     ldr r5, [sp, #4]
     ldmia r5!, {r0, r1, r2, r3}
     subs r0, r2
@@ -291,13 +287,36 @@ sqr128:
     subs r0, r6
     sbcs r1, r6
     sqr64
-    movs r3, #0
-    mvns r3, r3                 @ to be subtracted
-    mvns r4, r4
-    mvns r5, r5
-    mvns r6, r6
-    mvns r7, r7
-    join128
+    /* As join128, but the third is always subtracted. */
+    ldr r0, [sp]
+    ldmia r0!, {r1, r2}
+    subs r1, r4
+    sbcs r2, r5
+    ldmia r0!, {r3, r4}
+    sbcs r3, r6
+    sbcs r4, r7
+    sbcs r5, r5
+    ldmia r0!, {r6, r7}
+    adds r1, r6
+    adcs r2, r7
+    ldmia r0!, {r6, r7}
+    adcs r3, r6
+    adcs r4, r7
+    movs r6, #0
+    adcs r5, r6
+    subs r0, #24
+    ldmia r0!, {r6, r7}
+    adds r1, r6
+    adcs r2, r7
+    ldmia r0!, {r6, r7}
+    adcs r3, r6
+    adcs r4, r7
+    ldmia r0!, {r6, r7}
+    adcs r6, r5
+    movs r5, #0
+    adcs r7, r5
+    subs r0, #24
+    stmia r0!, {r1, r2, r3, r4, r6, r7}
     pop {r0, r1, pc}
     .size sqr128, . - sqr128
 

@@ -116,16 +116,20 @@ MS_NOINLINE void point_add(point *r, const point *a, const point *b, const curve
     *r = sum;
 }
 
-/* r = r + b, b->z = 1, as point_add has it, with branches: for public points. r may not alias b */
-static void add_public(point *r, const point *b, const curve *c)
+/*
+ * r = r + b, or r - b if minus is all ones, as point_add has it, with branches: for public points.
+ * r may not overlap b
+ */
+static MS_NOINLINE void add_public(point *r, const affine *b, limb minus, const curve *c)
 {
-    point sum;
+    point entry;
+    fe_copy(entry.x, b->x);
+    fe_negate_if(entry.y, b->y, minus, &c->p);
+    fe_one(entry.z, &c->p);
     if (fe_is_zero(r->z)) {
-        *r = *b;
-    } else if (add_different(&sum, r, b, 1, &c->p)) {
-        point_double(r, r, &c->p);
-    } else {
-        *r = sum;
+        *r = entry;
+    } else if (add_different(r, r, &entry, 1, &c->p)) {
+        point_double(r, &entry, &c->p); /* they were the same */
     }
 }
 
@@ -163,12 +167,17 @@ static MS_NOINLINE void lookup(point *r, const affine *table, unsigned bits, lim
     fe_one(r->z, p);
 }
 
+/* The digit of the odd number k for block and column. */
+static limb digit_of_comb(const fe k, unsigned block, unsigned column)
+{
+    const unsigned length = COMB_TEETH * COMB_SPACING;
+    return digit(k, block * length + column, COMB_SPACING, COMB_TEETH, COMB_BLOCKS * length - 1);
+}
+
 /* r = the multiple of G for block and column of the odd number k */
 static void lookup_comb(point *r, const fe k, unsigned block, unsigned column, const curve *c)
 {
-    const unsigned length = COMB_TEETH * COMB_SPACING;
-    limb u = digit(k, block * length + column, COMB_SPACING, COMB_TEETH, COMB_BLOCKS * length - 1);
-    lookup(r, (const affine *)c->comb[block], COMB_TEETH, u, &c->p);
+    lookup(r, (const affine *)c->comb[block], COMB_TEETH, digit_of_comb(k, block, column), &c->p);
 }
 
 /* r = the multiple of the table's point for digit i of the odd number k */
@@ -304,7 +313,6 @@ static int next_digit(const fe e, unsigned i, unsigned *skip, unsigned *carry)
 static MS_NOINLINE void sum_public(point *r, const fe s, const fe e, const affine *table, const curve *c)
 {
     fe s_odd;
-    point entry;
     int8_t naf[257];
     unsigned skip = 0, carry = 0;
     limb s_flip = make_odd(s_odd, s, &c->q);
@@ -314,18 +322,18 @@ static MS_NOINLINE void sum_public(point *r, const fe s, const fe e, const affin
     naf[256] = (int8_t)carry;
     memset(r, 0, sizeof *r);
     for (unsigned i = 257; i-- > 0;) {
-        point_double(r, r, &c->p);
+        if (!fe_is_zero(r->z)) {
+            point_double(r, r, &c->p);
+        }
         if (naf[i]) {
             const unsigned size = (unsigned)(naf[i] < 0 ? -naf[i] : naf[i]);
-            fe_copy(entry.x, table[size / 2].x);
-            fe_negate_if(entry.y, table[size / 2].y, mask_of(naf[i] < 0), &c->p);
-            fe_one(entry.z, &c->p);
-            add_public(r, &entry, c);
+            add_public(r, &table[size / 2], mask_of(naf[i] < 0), c);
         }
         for (unsigned block = 0; block < COMB_BLOCKS && i < COMB_SPACING; block++) {
-            lookup_comb(&entry, s_odd, block, i, c);
-            fe_negate_if(entry.y, entry.y, s_flip, &c->p);
-            add_public(r, &entry, c);
+            limb u = digit_of_comb(s_odd, block, i);
+            limb minus = mask_of(u >> (COMB_TEETH - 1) ^ 1);
+            const affine *entries = (const affine *)c->comb[block];
+            add_public(r, &entries[(u ^ minus) & (COMB_ENTRIES - 1)], minus ^ s_flip, c);
         }
     }
 }
