@@ -140,7 +140,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("server") / "socket"
-    roots = [HERE, ROOT / "firmware", ROOT / "host"]
+    roots = [HERE, ROOT / "tests", ROOT / "firmware", ROOT / "host"]
     environment = {**os.environ, "PYTHONPATH": ":".join(str(root) for root in roots)}
     command = [sys.executable, str(HERE / "life_cpython.py"), str(path)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -15,8 +15,9 @@ import socket
 import sys
 from typing import TextIO
 
-import life
+import transport_cpython  # noqa: F401  # before main.py, which imports umqtt
 
+import life  # isort: skip
 from microseal import crypto
 from microseal_host.backends import libcrypto
 
