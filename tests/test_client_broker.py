@@ -144,6 +144,22 @@ def test_an_answer_of_a_callback_whose_connection_breaks(plant: Plant, pump: Dev
     assert pump.heard("plain/q") == ["plain", "secret"] and pump.refused() == []
 
 
+def test_either_connection_breaks_while_something_is_sent(plant: Plant, pump: Device, desk: Device) -> None:
+    """What is noticed in sending is mended like what is noticed in reading: nothing of it reaches the sketch."""
+    desk.do("client.subscribe('secret/t', 1)")
+    for name in ("client._main", "client._anonymous"):
+        desk.do("idle = False")
+        links = desk.do(f"{name}.links")
+        desk.do(f"{name}.post(b'{'plain' if name == 'client._main' else 'secret'}/q', b'posted', False)")
+        # Gone between two looks, with something to be sent again on it.
+        desk.do(f"{name}._posts[-1].links = -1; {name}._posts[-1].entry[1] = -1; {name}.sock.close()")
+        desk.do("client._stirred = True; client._serve()")
+        desk.do("idle = True")
+        assert until(lambda name=name, links=links: desk.do(f"{name}.links") == links + 1)
+    time.sleep(0.2)
+    assert [what for what in desk.told if "raised" in what] == []
+
+
 def test_no_broker(plant: Plant, pump: Device) -> None:
     pump.do("client.disconnect()")
     pump.do(f"other = new_client('pump/other', server='127.0.0.1', port={free_port()})")

@@ -13,6 +13,7 @@ subscriptions; what microseal does beside, it does whenever the client is called
 """
 
 from . import errors, mqtt
+from .callbacks import Callbacks
 from .channel import Channel, wait_for_any
 from .clock import TickClock
 from .envelope import ANONYMOUS
@@ -25,7 +26,6 @@ from .provisioning import load_broker
 from .states import States
 from .store import Store
 from .topics import OWN, check_topic, matches, overlap
-from .transport import BACKLOG
 from .wire import check_client_id
 
 READY = 30  # s that connect takes at most, where it is not told otherwise
@@ -60,7 +60,7 @@ class _Sink:
         self._reader.close()
 
 
-class MQTTClient:
+class MQTTClient(Callbacks):
     """client_id: the device's id, alone or followed by `/` and a name of its own; server: None = as provisioned.
 
     user, password, port, keepalive, ssl, ssl_params: as umqtt.simple has them, but keepalive is 60 s. directory: where the device's
@@ -97,10 +97,13 @@ class MQTTClient:
         anonymous_password=None,
         **settings,
     ):
+        super().__init__()
         store = Store(directory)
         if server is None:
             broker = load_broker(store)
             server, port = broker["host"], port or broker["port"]
+            if ssl is None and broker.get("tls"):
+                ssl = True
         limits = {name: settings.pop(name) for name in ("senders", "groups") if name in settings}
         self.member = member = Member(store, clock or TickClock(), **limits)
         try:
@@ -114,7 +117,6 @@ class MQTTClient:
         self._anonymous_settings = dict(settings, user=anonymous_user, password=anonymous_password)
         self._main = self.channel(self, client_id, dict(settings, user=user, password=password))
         self._anonymous = None
-        self._callback = None
         self._wanted = {}  # the application's filters -> QoS
         self._states = States(member, STATES)
         self._will = None
@@ -130,19 +132,8 @@ class MQTTClient:
         self._sent = 0  # counts what `_serve` has sent
         self._served = 0  # ticks
         self._pinged = False  # by ping(), and wait_msg has not returned for it
-        self._heard = 0  # counts messages handed over
-        self._events = []  # what waits for a callback: Messages and (topic, reason)
-        self._handing = False  # a callback is running
-        self._raised = []  # what callbacks have raised
-        self.message = None
-        self.refused = {}
-        self.on_refused = None
 
     # umqtt.simple's interface
-
-    def set_callback(self, f):
-        """f(topic, message), both bytes, for each message that passed every check; `self.message` tells the rest about it."""
-        self._callback = f
 
     def set_last_will(self, topic, msg, retain=False, qos=0):
         """A will on a state topic of a group of mode 1 or 2, of which this device makes no other use; call this before connect()."""
@@ -375,10 +366,14 @@ class MQTTClient:
                 channel.catch_up()
             self._renew_will()
         except OSError as error:
-            self._lost(self._main, error)
+            for channel in self._channels():
+                if channel.sock is None:
+                    self._lost(channel, error)
+                    break
+            else:
+                raise
         for message in self.member.take_arrived():
-            self._events.append(message)
-        self._hand_over()
+            self._queue(message)
 
     def _serve_member(self):
         member, main = self.member, self._main
@@ -554,55 +549,6 @@ class MQTTClient:
         self._stirred = True
         if self.member.find(topic)[1] & STATE:
             patterns.update([pattern for pattern in self._wanted if matches(pattern, topic)])
-
-    def lost_one(self):
-        """Counts a message for which there was no room while a callback was running; a channel calls it, too."""
-        self._count(errors.ROOM)
-
-    def _count(self, reason):
-        self.refused[reason] = self.refused.get(reason, 0) + 1
-
-    def _refuse(self, topic, reason):
-        self._count(reason)
-        if self.on_refused:
-            self._queue((topic, reason))
-
-    def _queue(self, event):
-        """For a callback: at once, unless one is running."""
-        if len(self._events) < BACKLOG:
-            self._events.append(event)
-            self._hand_over()
-        else:
-            self.lost_one()
-
-    def _hand_over(self):
-        """Calls back for what is waiting. What comes meanwhile is for the next call, so that every call comes to an end."""
-        if self._handing:
-            return
-        self._handing = True
-        try:
-            for _ in range(len(self._events)):
-                self._call_back(self._events.pop(0))
-        finally:
-            self._handing = False
-            self.message = None
-
-    def _call_back(self, event):
-        try:
-            if isinstance(event, tuple):
-                self.on_refused(*event)
-                return
-            self._heard += 1
-            if self._callback:
-                self.message = event
-                self._callback(event.topic, event.payload)
-        except Exception as error:
-            self._raised.append(error)
-
-    def _raise(self):
-        """Raises what a callback has raised; within one, that is left to the call that ran it."""
-        if self._raised and not self._handing:
-            raise self._raised.pop(0)
 
 
 def _bytes(value):
