@@ -403,3 +403,20 @@ def test_an_expired_certificate_is_not_renewed(world: World) -> None:
     world.advance(LIFETIME + DAY)
     world.settle()
     assert not requests(world, "pump")
+
+
+def test_a_reply_that_was_lost_until_the_end_is_asked_for_again(world: World) -> None:
+    """The authority took the renewal in time: what it stored is the only way back that takes no new claim."""
+    pump, desk = enrolled(world)
+    before = pump.me
+    kept = on_its_way(world, lambda packet: [])
+    wait(world, before.cert.not_after - DAY - world.time)
+    assert kept
+    world.broker.on_way = lambda packet, receiver: [packet]
+    world.advance(before.cert.not_after + DAY - world.time)
+    pump.restart()
+    world.settle()
+    world.change("plant", [pump], [desk])
+    assert pump.me.kid != before.kid
+    wait(world, 60)
+    publish(world, pump, desk)

@@ -35,14 +35,17 @@ class Renewal:
             self.request, self._r, self._g = unpack(content, 3)
 
     def due(self, now, ticks):
-        """Whether the request is to be sent now. The first time it is made, and stored before it is sent."""
-        if now > self._me.cert.not_after:
-            return False  # too late, or a clock that is wrong: no date is to be set by it
-        if self._date is None:
-            self._date = self._find_date(now)
-        if now < self._date:
-            return False
+        """Whether the request is to be sent now. The first time it is made, and stored before it is sent.
+
+        Once made it is sent until it is answered, also past not_after: the authority may have taken it in time, and its reply was lost.
+        """
         if self.request is None:
+            if now > self._me.cert.not_after:
+                return False  # too late, or a clock that is wrong: no date is to be set by it
+            if self._date is None:
+                self._date = self._find_date(now)
+            if now < self._date:
+                return False
             self._make()
         return self._retry.due(ticks)
 
