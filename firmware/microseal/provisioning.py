@@ -41,6 +41,8 @@ def install(store, text):
         port = broker["port"]
         if not isinstance(suite, int) or not isinstance(broker["host"], str):
             raise ValueError
+        if not all(isinstance(name, str) for name in broker):  # MicroPython's JSON takes any value for a name
+            raise ValueError
         if not isinstance(port, int) or not 0 < port < 65536:
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError):  # the last: JSON nested too deep

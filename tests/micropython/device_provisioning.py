@@ -93,6 +93,10 @@ def test_claim_files_that_are_none():
         good.replace('"', "'"),
     ):
         refused(errors.CLAIM, install, store, text)
+    # MicroPython reads a number for a name, and takes commas and colons for spaces.
+    for members in ('5: 1, "host": "h", "port": 1', '"host": "h", "port": 1, 5: 1', '"host": "h": ,5, "port": 1'):
+        text = good.replace(good[good.index('"broker"') :].split("}")[0], '"broker": {' + members)
+        refused(errors.CLAIM, install, store, text)
     for name in ("suite", "id", "authority", "signer", "claim", "seed", "broker"):
         changes = {name: None}
         refused(errors.CLAIM, install, store, claim_file(world, **changes))
