@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements.txt and requirements-test.txt anew from pyproject.toml: exact versions and hashes for every Python
+# Writes the files requirements*.txt anew from pyproject.toml: exact versions and hashes for every Python
 # from 3.11 on. Needs the network; what it wrote is to be tested and committed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,4 +14,5 @@ compile() {
         --allow-unsafe --upgrade --custom-compile-command scripts/lock.sh pyproject.toml "$@"
 }
 compile --extra sim --output-file requirements.txt
-compile --extra sim --extra test --output-file requirements-test.txt
+compile --extra sim --extra boards --output-file requirements-boards.txt
+compile --extra sim --extra boards --extra test --output-file requirements-test.txt

@@ -5,8 +5,9 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/setup.sh [--test] [--no-build]
+usage: scripts/setup.sh [--boards] [--test] [--no-build]
 
+  --boards     also what writes firmware to boards (esptool, ...)
   --test       also what ./test.sh needs (clang, valgrind, shellcheck; pytest, ruff, ...)
   --no-build   stop before compiling the native code
 
@@ -19,10 +20,12 @@ TEXT
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
+with_boards=0
 with_test=0
 build=1
 for arg in "$@"; do
     case $arg in
+    --boards) with_boards=1 ;;
     --test) with_test=1 ;;
     --no-build) build=0 ;;
     -h | --help) usage && exit 0 ;;

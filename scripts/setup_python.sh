@@ -10,19 +10,18 @@ venv_todo=0
 umqtt_todo=0
 
 plan_python_packages() {
-    local have_run have_test
-    # The path is part of it: the scripts in a .venv name their interpreter by its absolute path.
-    have_run=$(stamp_of run "$root" requirements.txt pyproject.toml)
-    have_test=$(stamp_of test "$root" requirements-test.txt pyproject.toml)
-    if ((with_test)); then
-        requirements="requirements-test.txt"
-        python_stamp=$have_test
-        stamped .venv/microseal.stamp "$have_test" || python_todo=1
-    else
-        requirements="requirements.txt"
-        python_stamp=$have_run
-        stamped .venv/microseal.stamp "$have_run" || stamped .venv/microseal.stamp "$have_test" || python_todo=1
-    fi
+    # Each file has all that the one before it has.
+    local files=(requirements.txt requirements-boards.txt requirements-test.txt) level=0 file stamp
+    ((!with_boards)) || level=1
+    ((!with_test)) || level=2
+    requirements=${files[level]}
+    python_todo=1
+    for file in "${files[@]:level}"; do
+        # The path is part of it: the scripts in a .venv name their interpreter by its absolute path.
+        stamp=$(stamp_of "$root" "$file" pyproject.toml "for $file")
+        [[ $file != "$requirements" ]] || python_stamp=$stamp
+        ! stamped .venv/microseal.stamp "$stamp" || python_todo=0
+    done
     # A python that was upgraded or removed under the .venv leaves it unusable.
     .venv/bin/python -c '' 2>/dev/null || python_todo=1
     if ((python_todo)) && { ! usable_venv || moved_venv; }; then
@@ -66,8 +65,10 @@ install_python_packages() {
             logged "$python" -m venv .venv || { show_log && die "$python could not make .venv"; }
         fi
         say "installing Python packages"
-        # --no-build-isolation: builds use the pinned setuptools, which therefore goes first.
-        if ! logged pip_install --only-binary :all: -r "$requirements" ||
+        # --no-build-isolation: builds use the pinned setuptools, which therefore goes first. esptool comes as source only.
+        if ! logged pip_install --only-binary :all: -r requirements.txt ||
+            { [[ $requirements != requirements.txt ]] &&
+                ! logged pip_install --only-binary :all: --no-binary esptool --no-build-isolation -r "$requirements"; } ||
             ! logged pip_install --no-deps --no-build-isolation --editable .; then
             show_log
             die "pip could not install the packages of $requirements" \

@@ -29,7 +29,7 @@ def checkout(tmp_path: Path, root: Path) -> Path:
     """A copy of what set-up reads, with the real .venv in reach."""
     copy = tmp_path / "checkout"
     shutil.copytree(root / "scripts", copy / "scripts")
-    for name in ("requirements.txt", "requirements-test.txt", "pyproject.toml"):
+    for name in ("requirements.txt", "requirements-boards.txt", "requirements-test.txt", "pyproject.toml"):
         shutil.copy(root / name, copy)
     (copy / ".venv").symlink_to(root / ".venv")
     (copy / "build/setup").mkdir(parents=True)
@@ -39,7 +39,7 @@ def checkout(tmp_path: Path, root: Path) -> Path:
 def shell(checkout: Path, script: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Runs script after the set-up functions have been read, as scripts/setup.sh would."""
     prelude = (
-        "set -euo pipefail; with_test=0; build=0; root=$PWD; log=build/setup/log; : >$log\n"
+        "set -euo pipefail; with_boards=0; with_test=0; build=0; root=$PWD; log=build/setup/log; : >$log\n"
         "for part in lib setup_debian setup_python setup_micropython; do source scripts/$part.sh; done\n"
     )
     return subprocess.run(
