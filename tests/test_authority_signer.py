@@ -37,7 +37,7 @@ def age(house: House) -> None:
 
 
 def signer_of(member: Member) -> bytes:
-    return member._signer.cert.raw
+    return member._trust.signer.cert.raw
 
 
 def test_it_is_replaced_well_before_it_runs_out(house: House) -> None:

@@ -53,18 +53,18 @@ class Message:
 
 
 class Inbox:
-    """groups: has find(topic) -> (group, kind); senders: Senders; replay: Replay.
+    """groups: has find(topic) -> (group, kind); senders: Senders; replay: Replay; is_revoked(kid) -> bool.
 
     accepting(t, now) is called when a message dated t has passed all checks, before it counts as seen.
     """
 
-    def __init__(self, groups, senders, replay, accepting):
+    def __init__(self, groups, senders, replay, is_revoked, accepting):
         self._groups = groups
         self._senders = senders
         self._replay = replay
+        self._is_revoked = is_revoked
         self._accepting = accepting
         self.started = None  # when the receiver started, s since 1970; set before the first open()
-        self.revoked = None  # a Revoked
 
     def open(self, topic, raw, now):
         """The Message in the envelope `raw` on `topic`, or Refused, or MissingCertificate; nothing changes unless it is returned."""
@@ -93,7 +93,7 @@ class Inbox:
     def _find_sender(self, group, epoch, direction, kid, now):
         """The Sender of kid, or None when its certificate is not at hand."""
         group.check_sender(epoch, direction, kid)
-        if self.revoked is not None and kid in self.revoked:
+        if self._is_revoked(kid):
             raise Refused(errors.REVOKED)
         return self._senders.get(kid, now)
 

@@ -22,16 +22,15 @@ from .errors import NotReady, Refused
 from .fetching import Fetching
 from .group import KEY_PACKET, PUBLISHER, SUBSCRIBER, make_ask
 from .groups import Groups
-from .identity import Signer
 from .inbox import AHEAD, Crowded, Inbox, MissingCertificate, UnknownEpoch
 from .policy import QUERY, STATE
-from .provisioning import count_boot, load_authority, save_signer
+from .provisioning import count_boot
 from .renewal import Renewal, load_next, take_over
 from .replay import Replay
 from .retry import Retry
-from .revocation import Revoked
 from .senders import Senders
 from .topics import OWN
+from .trust import Trust
 from .wire import check_name, hexkid, u32, unhexkid
 
 SENDERS = 64  # senders that a device has room for, over all of its groups
@@ -39,12 +38,11 @@ GROUPS = 8
 _GRACE = 5000  # ms for what is retained to arrive
 _HELD = 4  # messages that wait for a certificate
 _RESYNC = 3600000  # ms between questions for the time
-_FETCH = 60000  # ms between two fetches of what is retained for a group
-_REFRESH = 3600000  # ms between two fetches of what says that something has changed, in case it was sent once and lost
+_FETCH = 60000  # ms between two fetches of the same, the fetch limit; no pause before an attempt is longer
+_ROUNDS = 60  # fetches of what says that an epoch has changed for one of the list of the revoked, which may be long
 _ROSTERS = {b"p": PUBLISHER, b"s": SUBSCRIBER}  # the last level of a roster's topic
 _ROLES = {b"1": PUBLISHER, b"2": SUBSCRIBER}  # the last level of a key packet's and of a broadcast's
 _LEVELS = 4  # levels of the longest topic under microseal/; one of thousands is not taken apart
-_UNVERIFIED = (errors.SIGNATURE, errors.EXPIRED)  # why a signer is not the one who signed something
 _NEW_BOOT = 0xFFFFFFFF  # the counter at which a new boot value is drawn
 
 
@@ -56,17 +54,16 @@ class Member:
         self._clock = clock
         self._limits = senders, groups
         self._resync = resync
-        self._anchor, self._signer = load_authority(store)
-        self._announced = None  # the Signer that is to replace it, once a signature shows that it is genuine
+        self._trust = Trust(store, clock, self._fetch_signed)
+        self._anchor = self._trust.anchor
         self._entropy = count_boot(store, self._anchor.suite, source)
         self._outgoing = []
         self._arrived = []
         self._time_request = None
-        self._time_retry = Retry(6000, 300000)
-        self._send_retry = Retry(5000, 600000)
+        self._time_retry = Retry(6000, _FETCH)
+        self._send_retry = Retry(5000, _FETCH)
         self._started = None  # s since 1970, known once the clock is
         self._boot = None
-        self._early = None  # a revoked list that came before there was a clock
         self.me = None
         self._enrolment = None
         self._refetch = []
@@ -101,10 +98,8 @@ class Member:
         self._last_ask = 0  # s since 1970
         self._asked = {}  # gid -> ticks of the last fetch of what is retained for it; None -> of what the signer signs
         self._refreshed = self._clock.ticks_ms()
-        self._inbox = Inbox(self.groups, self._senders, self._replay, self._raise_floor)
-        raw = self._store.load("revoked")
-        if raw:
-            self._inbox.revoked = Revoked(None, raw)
+        self._refreshes = 0
+        self._inbox = Inbox(self.groups, self._senders, self._replay, self._trust.is_revoked, self._raise_floor)
         self._floor = int.from_bytes(self._store.load("floor") or b"", "big")
 
     # Readiness
@@ -231,23 +226,54 @@ class Member:
             if group.pending is not None and self._is_due(gid, ticks):
                 self._fetch_group(group)
             elif group.lacks_info() and self._is_due(gid, ticks):
-                self._refetch.append(_info_topic(gid))
-        if ticks - self._refreshed >= _REFRESH:
+                self._fetch((_info_topic(gid),))
+        if ticks - self._refreshed >= _FETCH:
             self._refresh(ticks)
+
+    # Fetching what is retained once more
 
     def _refresh(self, ticks):
         """Fetches what says that something has changed. Who only publishes would not notice otherwise that it missed an epoch."""
         self._refreshed = ticks
-        self._refetch.append(OWN + b"revoked")
-        self._refetch.extend(OWN + b"key/+/" + hexkid(me.kid) + b"/+" for me in self._identities)
-        self._refetch.extend(_info_topic(gid) for gid in self.groups.by_gid)
+        self._refreshes += 1
+        if not self._refreshes % _ROUNDS:
+            self._fetch((OWN + b"revoked",))
+        self._fetch(self._key_filters())
+        self._fetch(self._info_topics())
 
     def _fetch_group(self, group):
         """Fetches what is retained for a group: what is missing may have been lost, or have come in a forged form first."""
-        self._refetch.append(_info_topic(group.gid))
+        self._fetch((_info_topic(group.gid),))
         if group.pending is not None:
-            self._refetch.extend(OWN + b"key/+/" + hexkid(me.kid) + b"/+" for me in self._identities)
-            self._refetch.extend(OWN + b"group/" + group.gid + b"/" + level for level in _ROSTERS)
+            self._fetch(self._key_filters())
+            self._fetch(_roster_topics(group.gid))
+
+    def _fetch_signed(self):
+        """Fetches what the signer signs, and its certificate."""
+        if self.me is not None and self._is_due(None, self._clock.ticks_ms()):
+            self._fetch((OWN + b"signer", OWN + b"revoked"))
+            self._fetch(self._info_topics())
+
+    def _fetch(self, filters):
+        for pattern in filters:
+            if pattern not in self._refetch:
+                self._refetch.append(pattern)
+
+    def _is_due(self, gid, ticks):
+        """Whether the last fetch for this group (None: of what is signed) is a minute ago; counts as one if it is."""
+        last = self._asked.get(gid)
+        if last is not None and ticks - last < _FETCH:
+            return False
+        self._asked[gid] = ticks
+        return True
+
+    def _info_topics(self):
+        return [_info_topic(gid) for gid in self.groups.by_gid]
+
+    def _key_filters(self):
+        return [OWN + b"key/+/" + hexkid(me.kid) + b"/+" for me in self._identities]
+
+    # What is to be sent
 
     def _ask_time(self, ticks):
         if self._time_retry.due(ticks):
@@ -268,7 +294,7 @@ class Member:
                 self._asks.pop(gid, None)
                 continue
             if gid not in self._asks:
-                self._asks[gid] = Retry(10000, 600000)
+                self._asks[gid] = Retry(10000, _FETCH)
                 self._asks[gid].rest(_GRACE, ticks)
             # The authority takes an ask only if its t is above the last one of this kid.
             if now > self._last_ask and self._asks[gid].due(ticks):
@@ -285,13 +311,13 @@ class Member:
             return [OWN + b"reply/" + self._enrolment.id]
         kid = hexkid(self.me.kid)
         found = [OWN + b"signer", OWN + b"revoked", OWN + b"time/" + kid]
-        found.extend(OWN + b"key/+/" + hexkid(me.kid) + b"/+" for me in self._identities)
+        found.extend(self._key_filters())
         if self._renewal.request is not None:
             found.append(OWN + b"reply/" + self.me.id)
         for gid, group in self.groups.by_gid.items():
             found.append(_info_topic(gid))
             if group.pending is not None:
-                found.extend(OWN + b"group/" + gid + b"/" + level for level in _ROSTERS)
+                found.extend(_roster_topics(gid))
                 found.extend(OWN + b"group/" + gid + b"/" + level for level in _ROLES if group.follows(_ROLES[level]))
         found.extend(OWN + b"cert/" + hexkid(kid) for kid in self._fetching.wanted)
         return found
@@ -334,9 +360,9 @@ class Member:
         elif kind == b"time" and levels[1:] == [hexkid(self.me.kid)]:
             self._take_time(payload)
         elif kind == b"revoked" and len(levels) == 1:
-            self._take_revoked(payload)
+            self._trust.take_revoked(payload)
         elif kind == b"signer" and len(levels) == 1:
-            self._take_signer(payload)
+            self._trust.take_signer(payload)
         elif kind == b"cert" and len(levels) == 2:
             self._take_certificate(unhexkid(levels[1]), payload)
         elif kind == b"key" and len(levels) == 4 and levels[3] in _ROLES:
@@ -372,85 +398,18 @@ class Member:
         if self._time_request is None:
             raise Refused(errors.UNKNOWN)
         request = self._time_request
-        t = self._by_signer(lambda signer: request.accept(signer, payload, ticks))
+        t = self._trust.by_signer(lambda signer: request.accept(signer, payload, ticks))
         self._time_request = None
         self._time_retry.rest(self._resync, ticks)
         self._clock.set(t)
         self._clock_known()
-        refusal = None
-        if self._early is not None:
-            early, self._early = self._early, None
-            refusal = self._refusal_of(self._take_revoked, early)
-            if refusal:
-                self._refetch.append(OWN + b"revoked")  # a forged one may have come after the one that is retained
+        refusal = _refusal_of(self._trust.clock_set)
+        if refusal:
+            self._fetch((OWN + b"revoked",))  # a forged one may have come after the one that is retained
         for group in self.groups.by_gid.values():
-            refusal = self._refusal_of(self._try_switch, group) or refusal
+            refusal = _refusal_of(lambda: self._try_switch(group)) or refusal  # noqa: B023  called at once
         if refusal:
             raise refusal
-
-    def _refusal_of(self, take, what):
-        """take(what); the Refused that it raised, so that one bad thing does not keep the others from being taken."""
-        try:
-            take(what)
-        except Refused as refusal:
-            return refusal
-        return None
-
-    def _take_revoked(self, payload):
-        if self._clock.now() is None:
-            self._early = payload  # whether its signer's certificate has run out shows when there is a clock
-            return
-        held = self._inbox.revoked
-        if held is not None and payload == held.raw:
-            return
-        revoked = self._by_signer(lambda signer: Revoked(signer, payload))
-        if held is not None and revoked.issued <= held.issued:
-            raise Refused(errors.STALE)
-        self._store.save("revoked", revoked.raw)
-        self._inbox.revoked = revoked
-
-    def _take_signer(self, payload):
-        """An implicit certificate proves nothing by itself: anybody can write one, with any not_after. So it waits for a signature."""
-        if payload == self._signer.cert.raw:
-            return
-        signer = Signer(self._anchor, payload)
-        if signer.cert.not_after <= self._signer.cert.not_after:
-            raise Refused(errors.STALE)
-        self._announced = signer
-
-    def _by_signer(self, take):
-        """take(signer) with the signer in use, or else with the one announced, which replaces it once it has verified something."""
-        try:
-            return take(self._live(self._signer))
-        except Refused as refusal:
-            if refusal.reason not in _UNVERIFIED:
-                raise
-            if self._announced is None:
-                self._fetch_signed()
-                raise
-        try:
-            taken = take(self._live(self._announced))
-        except Refused as refusal:
-            if refusal.reason in _UNVERIFIED:
-                self._fetch_signed()
-            raise
-        if self._announced.proven:
-            save_signer(self._store, self._anchor, self._announced)
-            self._signer, self._announced = self._announced, None
-        return taken
-
-    def _fetch_signed(self):
-        """Fetches what the signer signs: a forged announcement may have come in the place of the one that this needed."""
-        if self._is_due(None, self._clock.ticks_ms()):
-            self._refetch.extend((OWN + b"signer", OWN + b"revoked"))
-            self._refetch.extend(_info_topic(gid) for gid in self.groups.by_gid)
-
-    def _live(self, signer):
-        """`signer`, unless its certificate has run out; without a clock nothing that it signed takes effect yet."""
-        now = self._clock.now()
-        if now is not None and now > signer.cert.not_after:
-            raise Refused(errors.EXPIRED)
-        return signer
 
     def _take_certificate(self, kid, payload):
         if kid not in self._fetching.wanted:
@@ -462,7 +421,7 @@ class Member:
 
     def _take_group(self, group, level, payload):
         if level == b"info":
-            if self._by_signer(lambda signer: group.offer_info(signer, payload)):
+            if self._trust.by_signer(lambda signer: group.offer_info(signer, payload)):
                 self._try_switch(group)
         elif level in _ROLES:
             group.offer_rekey(_ROLES[level], payload)
@@ -515,14 +474,6 @@ class Member:
             raise
         return message
 
-    def _is_due(self, gid, ticks):
-        """Whether the last fetch for this group (None: of what is signed) is a minute ago; counts as one if it is."""
-        last = self._asked.get(gid)
-        if last is not None and ticks - last < _FETCH:
-            return False
-        self._asked[gid] = ticks
-        return True
-
     def _raise_floor(self, t, now):
         """Called before a message dated t is accepted. A sender far ahead costs one write in two minutes, all others none."""
         if t > now + self._clock.slack and t > self._floor:
@@ -554,3 +505,16 @@ class _RosterSink:
 
 def _info_topic(gid):
     return OWN + b"group/" + gid + b"/info"
+
+
+def _roster_topics(gid):
+    return [OWN + b"group/" + gid + b"/" + level for level in _ROSTERS]
+
+
+def _refusal_of(take):
+    """The Refused that take() raised, or None: one bad thing does not keep the others from being taken."""
+    try:
+        take()
+    except Refused as refusal:
+        return refusal
+    return None

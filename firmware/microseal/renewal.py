@@ -28,7 +28,7 @@ class Renewal:
         self._me = me
         self._entropy = entropy
         self._date = None
-        self._retry = Retry(10000, 3600000)
+        self._retry = Retry(10000, 60000)
         self.request = None
         content = store.load(_RENEWAL)
         if content is not None:

@@ -12,7 +12,21 @@ from typing import Any
 import careless
 import pytest
 
-from microseal import clock, crypto, envelope, group, groups, identity, inbox, member, membership, replay, session, wire
+from microseal import (
+    clock,
+    crypto,
+    envelope,
+    group,
+    groups,
+    identity,
+    inbox,
+    member,
+    membership,
+    replay,
+    session,
+    trust,
+    wire,
+)
 from microseal.entropy import Entropy
 from microseal.envelope import Envelope
 from microseal.epoch import Epoch
@@ -170,10 +184,10 @@ def any_expiry(self: Senders, kid: bytes, now: int) -> Sender | None:
 
 
 def trusting_signer(self: Any, payload: bytes) -> None:
-    signer = Signer(self._anchor, payload)
-    if signer.cert.not_after > self._signer.cert.not_after:
-        member.save_signer(self._store, self._anchor, signer)
-        self._signer = signer
+    signer = Signer(self.anchor, payload)
+    if signer.cert.not_after > self.signer.cert.not_after:
+        trust.save_signer(self._store, self.anchor, signer)
+        self.signer = signer
 
 
 def remembers_all_groups(patch: Patch) -> None:
@@ -394,7 +408,7 @@ REMOVALS: dict[str, tuple[Removal, ...]] = {
     "mode-3-no-age": (forgets_at_once,),
     "mode-3-outsider": (GROUP_SIGNATURE, ROSTER, tells_who_sent),
     # Group keys
-    "made-up-signer": (set_(member.Member, "_take_signer", trusting_signer),),
+    "made-up-signer": (set_(trust.Trust, "take_signer", trusting_signer),),
     "other-signer": (SIGNER,),
     "wrong-packet": (set_(group, "_open_group_key", unchecked_group_key),),
     "stolen-packet": (constant_packet_key,),

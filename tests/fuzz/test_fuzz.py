@@ -22,7 +22,7 @@ import kinds
 import pytest
 
 import fuzz
-from microseal import crypto, inbox, member, membership, roster, senders, store
+from microseal import crypto, inbox, membership, roster, senders, store, trust
 from microseal.identity import Certificate
 from microseal.replay import Replay
 from microseal_host.backends import ccore, libcrypto
@@ -148,14 +148,14 @@ def taking_any_slot(patch: pytest.MonkeyPatch) -> None:
 
 def announced_at_once(patch: pytest.MonkeyPatch) -> None:
     """A newer signer is believed without a signature, and the old one no more."""
-    real = member.Member._take_signer
+    real = trust.Trust.take_signer
 
-    def take(self: member.Member, payload: bytes) -> None:
+    def take(self: trust.Trust, payload: bytes) -> None:
         real(self, payload)
         if self._announced is not None:
-            self._signer, self._announced = self._announced, None
+            self.signer, self._announced = self._announced, None
 
-    patch.setattr(member.Member, "_take_signer", take)
+    patch.setattr(trust.Trust, "take_signer", take)
 
 
 CARELESS = [

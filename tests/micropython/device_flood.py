@@ -184,4 +184,4 @@ def test_what_the_authority_did_not_say():
         member.take_outgoing()
 
     flood(send)
-    assert member._signer.cert.raw == world.signer_raw
+    assert member._trust.signer.cert.raw == world.signer_raw

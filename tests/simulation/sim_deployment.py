@@ -30,9 +30,9 @@ DEVICE_LIFETIME = 48 * HOUR
 GROUP_LIFETIME = 24 * HOUR
 MODES = (1, 2, 3)  # one group of each
 KINDS = (0, QUERY, STATE, QUERY | STATE)
-# s after which all must be well: an hour until who heard nothing looks for itself, the longest pause between two attempts
-# of a device (600 s), and the fetch limit.
-SOUND = 3600 + 600 + 60
+# s after which all must be well. Who heard nothing looks for itself after a minute, the fetch limit; nobody pauses longer
+# before another attempt; and the authority looks every 30 s at what time alone has changed.
+SOUND = 60 + 60 + 30
 _REVIEW = 30  # s between looks of the authority at what the time alone has changed
 _ROUNDS = 300  # in which everything that happens at one moment has happened
 

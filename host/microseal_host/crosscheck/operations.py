@@ -378,7 +378,7 @@ def open_envelope(i):
             senders.add(kid, raw_cert, now)
         except Refused as refused:
             lacking[kid] = refused.reason
-    inbox = Inbox(groups, senders, Replay(_LIMIT), lambda t, now: None)
+    inbox = Inbox(groups, senders, Replay(_LIMIT), lambda kid: False, lambda t, now: None)
     inbox.started = 0
     trace = Trace(crypto.core, group, senders)
     crypto.use(trace)
