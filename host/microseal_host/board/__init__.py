@@ -1,0 +1,1 @@
+"""Boards on a cable: their REPL, provisioning, and the bridge to the broker."""
