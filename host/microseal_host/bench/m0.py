@@ -7,12 +7,13 @@ right.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..backends import libcrypto
 from .machine import Counts, Fault, Machine
+from .processors import Processor
 from .published import PUBLISHED, Figure
 
 ELVES = Path(__file__).resolve().parents[3] / "build/native/m0"
@@ -62,8 +63,8 @@ def material(name: str, length: int = 32) -> bytes:
 class Core:
     """The C interface of a core in a machine. Byte strings lie at odd addresses, as nothing promises better."""
 
-    def __init__(self, elf: Path, watched: bool = False) -> None:
-        self.machine = Machine(elf, watched)
+    def __init__(self, elf: Path, watched: bool = False, processor: Processor | None = None) -> None:
+        self.machine = Machine(elf, watched, processor)
         self.counts: Counts
 
     def call(self, name: str, *arguments: int | bytes | None, out: int = 0) -> bytes:
@@ -224,23 +225,28 @@ def code_bytes(core: Core) -> dict[str, int]:
     return found
 
 
+def parts(core: Core, suite: int) -> Iterator[tuple[str, Counts]]:
+    """What each function of the field modulo p takes. Results are for the tests to check."""
+    m = core.machine
+    m.forget()
+    modulus = m.call("curve_of", suite).result
+    a, b, r = (m.put(material(name) + bytes(4)) for name in "abr")
+    for name, arguments in {
+        "fe_mul": (r, a, b, modulus),
+        "fe_sqr": (r, a, modulus),
+        "fe_add": (r, a, b, modulus),
+        "fe_sub": (r, a, b, modulus),
+        "fe_half": (r, a, modulus),
+        "fe_invert": (r, a, modulus),
+        "fe_sqrt": (r, a, modulus),
+    }.items():
+        yield name, m.call(name, *arguments)
+
+
 def measure_parts(core: Core) -> list[Row]:
-    """The field modulo p of each curve, out of the ELF that has every function by itself. Results are for the tests to check."""
-    rows = []
-    for suite in (1, 2):
-        m = core.machine
-        m.forget()
-        modulus = m.call("curve_of", suite).result
-        a, b, r = (m.put(material(name)) for name in "abr")
-        for name, arguments in {
-            "fe_mul": (r, a, b, modulus),
-            "fe_sqr": (r, a, modulus),
-            "fe_add": (r, a, b, modulus),
-            "fe_sub": (r, a, b, modulus),
-            "fe_half": (r, a, modulus),
-            "fe_invert": (r, a, modulus),
-            "fe_sqrt": (r, a, modulus),
-        }.items():
-            counts = m.call(name, *arguments)
-            rows.append(Row(f"{name}{'' if suite == 1 else ', SM2'}", counts.cycles, counts.stack))
-    return rows
+    """The field modulo p of each curve, out of the ELF that has every function by itself."""
+    return [
+        Row(f"{name}{'' if suite == 1 else ', SM2'}", counts.cycles, counts.stack)
+        for suite in (1, 2)
+        for name, counts in parts(core, suite)
+    ]

@@ -1,9 +1,7 @@
-"""A Cortex-M0+ without hardware: runs functions of a bare-metal ELF in unicorn and counts their cycles.
+"""A processor without hardware: runs functions of a bare-metal ELF in unicorn and counts their instructions and cycles.
 
-The ELF is linked for thumbv6m, code and data anywhere in 0x10000000..0x10200000 or 0x20000000..0x20040000. Every basic block that
-runs is counted and weighted as the Cortex-M0+ Technical Reference Manual (section 3.3) has it with zero wait states: ALU 1, MUL 1 (the
-fast multiplier), load/store 2, LDM/STM/PUSH 1+N, POP with pc 3+N, taken branch 2, BL 3, BX/BLX 2, MRS/MSR/barriers 3. The model gives
-a published count of the fastest P-256 assembly for the Cortex-M0, 4.46 M cycles, within 0.3 %.
+The ELF has code and data anywhere in 0x10000000..0x10200000 or 0x20000000..0x20040000. Every basic block that runs is counted, and
+weighted as the processor's model has it: see processors.py.
 
 A watched machine, many times slower, also faults on a word or half-word that is not aligned, as silicon does and unicorn does not, and
 takes a fingerprint of all addresses that were run, read or written.
@@ -18,40 +16,16 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import capstone
 import unicorn
-from capstone.arm import ARM_OP_REG, ARM_REG_PC
 from elftools.elf.elffile import ELFFile
-from unicorn import arm_const as arm
+
+from .processors import CortexM0, Processor, Weight
 
 FLASH, FLASH_SIZE = 0x10000000, 2 << 20
 RAM, RAM_SIZE = 0x20000000, 256 << 10
 STOP = FLASH + FLASH_SIZE - 0x1000
 HEAP, STACK = RAM + 0x8000, RAM + RAM_SIZE - 0x100
 PAINT = b"\xa5"
-CONDITIONS = (
-    "beq",
-    "bne",
-    "bcs",
-    "bhs",
-    "bcc",
-    "blo",
-    "bmi",
-    "bpl",
-    "bvs",
-    "bvc",
-    "bhi",
-    "bls",
-    "bge",
-    "blt",
-    "bgt",
-    "ble",
-)
-ARGUMENTS = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
-KEPT = (
-    *(arm.UC_ARM_REG_R4, arm.UC_ARM_REG_R5, arm.UC_ARM_REG_R6, arm.UC_ARM_REG_R7),
-    *(arm.UC_ARM_REG_R8, arm.UC_ARM_REG_R9, arm.UC_ARM_REG_R10, arm.UC_ARM_REG_R11, arm.UC_ARM_REG_SP),
-)
 
 
 class Fault(Exception):
@@ -73,14 +47,14 @@ class Counts:
 class Machine:
     """One ELF in a machine of its own. Memory that a caller fills and reads: put(), get(); call() runs a function."""
 
-    def __init__(self, elf: Path, watched: bool = False) -> None:
-        self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        self.uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M0)
+    def __init__(self, elf: Path, watched: bool = False, processor: Processor | None = None) -> None:
+        self.processor = processor or CortexM0()
+        self.uc = self.processor.emulator()
         self.uc.mem_map(FLASH, FLASH_SIZE)
         self.uc.mem_map(RAM, RAM_SIZE)
         self.symbols: dict[str, int] = {}
         self.sizes: dict[str, int] = {}
-        functions: dict[int, str] = {}
+        functions: dict[int, str] = {}  # by their address
         with elf.open("rb") as file:
             image = ELFFile(file)
             for segment in image.iter_segments():
@@ -95,12 +69,10 @@ class Machine:
             self.sections = {section.name: section["sh_size"] for section in image.iter_sections()}
         self._starts = sorted(functions)
         self._functions = functions
-        self._disassembler = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-        self._disassembler.detail = True
         self._blocks: collections.Counter[tuple[int, int]] = collections.Counter()
         self._taken: collections.Counter[tuple[int, int]] = collections.Counter()
         self._last: tuple[int, int] | None = None
-        self._cost: dict[tuple[int, int], tuple[int, int, bool]] = {}
+        self._weights: dict[tuple[int, int], Weight] = {}
         self._free = HEAP
         self._trace = hashlib.sha256()
         self._unaligned = 0
@@ -138,32 +110,10 @@ class Machine:
         if address % size and not self._unaligned:
             self._unaligned = self._last[0] if self._last else 1
 
-    def _weigh(self, block: tuple[int, int]) -> tuple[int, int, bool]:
-        """(instructions, cycles with no branch taken, whether it ends in a conditional branch)"""
-        if block not in self._cost:
-            count = cycles = 0
-            conditional = False
-            for i in self._disassembler.disasm(self.get(*block), block[0]):
-                count += 1
-                name, ops = i.mnemonic.split(".")[0], i.operands
-                to_pc = any(o.type == ARM_OP_REG and o.reg == ARM_REG_PC for o in ops[-1 if name == "pop" else 0 :])
-                conditional = name in CONDITIONS
-                if name.startswith(("ldm", "stm")):
-                    cycles += len(ops)
-                elif name == "push":
-                    cycles += 1 + len(ops)
-                elif name == "pop":
-                    cycles += (2 if to_pc else 1) + len(ops)
-                elif name.startswith(("ldr", "str")):
-                    cycles += 2
-                elif name == "bl" or name in ("mrs", "msr", "dsb", "isb", "dmb"):
-                    cycles += 3
-                elif name in ("b", "bx", "blx") or (name in ("mov", "add") and to_pc):
-                    cycles += 2
-                else:
-                    cycles += 1
-            self._cost[block] = count, cycles, conditional
-        return self._cost[block]
+    def _weigh(self, block: tuple[int, int]) -> Weight:
+        if block not in self._weights:
+            self._weights[block] = self.processor.weigh(self.get(*block), block[0])
+        return self._weights[block]
 
     def call(self, name: str, *arguments: int) -> Counts:
         """Runs a function with whole numbers and addresses as arguments. Fault: see the class of that name."""
@@ -171,25 +121,26 @@ class Machine:
         self._taken.clear()
         self._last = None
         self._trace = hashlib.sha256()
-        stack = STACK
-        if len(arguments) > 4:
-            stack -= (len(arguments) - 4) * 4 + 7 & ~7
-            self.uc.mem_write(stack, b"".join(struct.pack("<I", a & 0xFFFFFFFF) for a in arguments[4:]))
+        stack, cpu = STACK, self.processor
+        in_registers = len(cpu.arguments)
+        if len(arguments) > in_registers:
+            stack -= (len(arguments) - in_registers) * 4 + 15 & ~15
+            self.uc.mem_write(stack, b"".join(struct.pack("<I", a & 0xFFFFFFFF) for a in arguments[in_registers:]))
         self.uc.mem_write(stack - 0x4000, PAINT * 0x4000)
-        for register, value in zip(ARGUMENTS, arguments, strict=False):
+        for register, value in zip(cpu.arguments, arguments, strict=False):
             self.uc.reg_write(register, value & 0xFFFFFFFF)
-        for number, register in enumerate(KEPT[:-1]):
+        for number, register in enumerate(cpu.kept):
             self.uc.reg_write(register, 0x5EED0000 + number)
-        self.uc.reg_write(arm.UC_ARM_REG_SP, stack)
-        self.uc.reg_write(arm.UC_ARM_REG_LR, STOP | 1)
+        self.uc.reg_write(cpu.sp, stack)
+        self.uc.reg_write(cpu.link, STOP | cpu.code)
         try:
-            self.uc.emu_start(self.symbols[name] | 1, STOP)
+            self.uc.emu_start(self.symbols[name] | cpu.code, STOP)
         except unicorn.UcError as error:
-            raise Fault(f"{name}: {error} at {self.uc.reg_read(arm.UC_ARM_REG_PC):#x}") from error
+            raise Fault(f"{name}: {error} at {self.uc.reg_read(cpu.pc):#x}") from error
         if self._unaligned:
             raise Fault(f"{name}: unaligned access in the block at {self._unaligned:#x}")
-        kept = [self.uc.reg_read(register) for register in KEPT]
-        if kept != [*(0x5EED0000 + number for number in range(len(KEPT) - 1)), stack]:
+        kept = [self.uc.reg_read(register) for register in (*cpu.kept, cpu.sp)]
+        if kept != [*(0x5EED0000 + number for number in range(len(cpu.kept))), stack]:
             raise Fault(f"{name}: does not restore the registers that it must")
         below = self.get(stack - 0x4000, 0x4000)
         instructions = cycles = 0
@@ -197,14 +148,14 @@ class Machine:
         for block, times in self._blocks.items():
             if block[0] == STOP:
                 continue
-            count, cost, conditional = self._weigh(block)
-            cost = cost * times + (self._taken[block] if conditional else 0)
-            instructions += count * times
+            weight = self._weigh(block)
+            cost = weight.cycles * times + (cpu.taken * self._taken[block] if weight.conditional else 0)
+            instructions += weight.instructions * times
             cycles += cost
             at = bisect.bisect_right(self._starts, block[0]) - 1
             by_function[self._functions[self._starts[at]] if at >= 0 else "?"] += cost
         return Counts(
-            self.uc.reg_read(arm.UC_ARM_REG_R0),
+            self.uc.reg_read(cpu.arguments[0]),
             instructions,
             cycles,
             len(below.lstrip(PAINT)),
