@@ -5,8 +5,8 @@
  *   MS_LIMB_BITS           32 or 64: the word of big numbers. 64 needs unsigned __int128.
  *   MS_SM4_TABLE           1: SM4's S-box is a table indexed by secrets. Only where no cache lies between the core and
  *                          that table (RP2040 from RAM); everywhere else it leaks the key through timing.
- *   MS_ARMV6M              1, by default on that processor: the arithmetic modulo p and q is that of field_armv6m.S,
- *                          which has to be linked as well.
+ *   MS_ARMV6M              1, by default on that processor: what is hot is assembly, in the files *_armv6m.S, which have
+ *                          to be linked as well.
  *   MS_ONE_UNIT            set by core.c, which includes all other files: everything internal becomes static.
  *   MS_CHECK_SECRETS       set for the valgrind build: secrets are tracked, see secret.h.
  */
@@ -50,6 +50,13 @@
 
 /* What assembly defines, or calls. */
 #define MS_ASSEMBLY __attribute__((visibility("hidden")))
+
+/* The symmetric functions that are assembly where MS_ARMV6M is set. */
+#if MS_ARMV6M
+#    define MS_SYMMETRIC MS_ASSEMBLY
+#else
+#    define MS_SYMMETRIC MS_INTERNAL
+#endif
 
 /* For functions with secrets in their frames: kept apart so that burn_stack in their caller reaches those frames. */
 #define MS_NOINLINE __attribute__((noinline))

@@ -6,10 +6,10 @@
 
 /* state = compress(state, block); block: 64 bytes, any alignment, not overlapping state. */
 #if MS_SUITE1
-MS_INTERNAL void sha256_block(uint32_t state[8], const uint8_t *block);
+MS_SYMMETRIC void sha256_block(uint32_t state[8], const uint8_t *block);
 #endif
 #if MS_SUITE2
-MS_INTERNAL void sm3_block(uint32_t state[8], const uint8_t *block);
+MS_SYMMETRIC void sm3_block(uint32_t state[8], const uint8_t *block);
 #endif
 
 #endif

@@ -1,7 +1,7 @@
-/* The compression function of SHA-256, FIPS 180-4 section 6.2.2. */
+/* The compression function of SHA-256, FIPS 180-4 section 6.2.2. On ARMv6-M it is that of sha256_armv6m.S. */
 #include "hash.h"
 
-#if MS_SUITE1
+#if MS_SUITE1 && !MS_ARMV6M
 
 #    include "bytes.h"
 

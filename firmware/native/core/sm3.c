@@ -1,7 +1,7 @@
-/* The compression function of SM3, GB/T 32905 section 5.3. */
+/* The compression function of SM3, GB/T 32905 section 5.3. On ARMv6-M it is that of sm3_armv6m.S. */
 #include "hash.h"
 
-#if MS_SUITE2
+#if MS_SUITE2 && !MS_ARMV6M
 
 #    include "bytes.h"
 
