@@ -1,0 +1,202 @@
+"""UF2 images, and copying them to the drive of a boot ROM: a folder that goes away when the last block is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from microseal_host.board import description, uf2
+from microseal_host.board.description import Uf2Board
+from microseal_host.failure import Failure
+
+RP2040, RP2350, ABSOLUTE = 0xE48BFF56, 0xE48BFF59, 0xE48BFF57
+FLASH = 0x10000000
+
+
+def block(family: int, number: int, count: int, payload: bytes, flags: int = 0x2000) -> bytes:
+    address = FLASH + 256 * number
+    head = struct.pack("<8I", 0x0A324655, 0x9E5D5157, flags, address, len(payload), number, count, family)
+    return head + payload.ljust(476, b"\0") + struct.pack("<I", 0x0AB16F30)
+
+
+def make_image(content: bytes, family: int = RP2040) -> bytes:
+    pieces = [content[at : at + 256] for at in range(0, len(content), 256)]
+    return b"".join(block(family, i, len(pieces), piece) for i, piece in enumerate(pieces))
+
+
+CONTENT = os.urandom(256 * 600)
+IMAGE = make_image(CONTENT)
+
+
+class Drive:
+    """The drive of a boot ROM in `folder`: it is gone, as the chip restarts, when it has every block of an image for it."""
+
+    def __init__(self, folder: Path, family: int, label: str, starts: bool = True) -> None:
+        self.folder = folder
+        self.family = family
+        self.starts = starts
+        self.taken: bytes | None = None
+        self.order: list[int] = []
+        folder.mkdir()
+        (folder / "INFO_UF2.TXT").write_text(
+            f"UF2 Bootloader v3.0\r\nModel: Raspberry Pi {label}\r\nBoard-ID: {label}\r\n"
+        )
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            for file in self.folder.glob("*.uf2"):
+                data = file.read_bytes()
+                blocks = list(_blocks(data))
+                wanted = [each for each in blocks if each[0] == self.family]
+                if wanted and len(wanted) == wanted[0][2]:
+                    self.order = [number for _, number, _, _ in wanted]
+                    self.taken = b"".join(payload for *_, payload in wanted)
+                    if self.starts:
+                        shutil.rmtree(self.folder)
+                        return
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def _blocks(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """(family, number, count, payload) of the blocks that are whole."""
+    for at in range(0, len(data) - 511, 512):
+        size, number, count, family = struct.unpack_from("<4I", data, at + 16)
+        yield family, number, count, data[at + 32 : at + 32 + size]
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Iterator[Drive]:
+    made = Drive(tmp_path / "RPI-RP2", RP2040, "RPI-RP2")
+    yield made
+    made.close()
+
+
+def quiet(done: int, total: int) -> None:
+    pass
+
+
+def test_an_image_has_what_lies_in_flash() -> None:
+    assert uf2.check(IMAGE, RP2040, "rpi_pico") == CONTENT
+    blocks = uf2.parse(IMAGE)
+    assert [each.number for each in blocks] == list(range(600)) and {each.count for each in blocks} == {600}
+    assert blocks[1].address == FLASH + 256
+
+
+def test_the_boards_know_the_families_of_their_chips() -> None:
+    families = {each.chip: each.uf2.family for each in description.load_all() if isinstance(each, Uf2Board)}
+    assert families == {"rp2040": RP2040, "rp2350": RP2350}
+
+
+def test_images_of_rp2350_begin_with_a_block_for_the_chip_itself() -> None:
+    image = block(ABSOLUTE, 0, 2, b"\xef" * 256) + make_image(CONTENT, RP2350)
+    assert uf2.check(image, RP2350, "rpi_pico2_w") == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (make_image(CONTENT, RP2350), "this image is for RP2350, Arm cores; rpi_pico has RP2040"),
+        (make_image(CONTENT, 0x1234), "this image is for family 0x1234; rpi_pico has RP2040"),
+        (IMAGE + make_image(CONTENT, RP2350), "this image is for RP2040, RP2350"),
+        (IMAGE[:-512], "not whole"),
+        (IMAGE[:512] + IMAGE[1024:], "not whole"),
+        (IMAGE[:-1], "no multiple of 512"),
+        (IMAGE[:1024] + bytes(512) + IMAGE[1536:], "block 2 is none"),
+        (b"", "no multiple of 512"),
+    ],
+)
+def test_an_image_that_is_not_whole_or_for_another_chip_is_refused(image: bytes, message: str) -> None:
+    with pytest.raises(Failure, match=message):
+        uf2.check(image, RP2040, "rpi_pico")
+
+
+def test_the_drive_has_every_block_and_then_is_gone(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    steps: list[tuple[int, int]] = []
+    uf2.copy(IMAGE, drive.folder, "firmware.uf2", lambda *step: steps.append(step))
+    assert drive.taken == CONTENT and drive.order == list(range(600))
+    assert steps[-1] == (len(IMAGE), len(IMAGE)) and steps == sorted(steps) and len(steps) > 10
+    # Each step of progress was on the drive.
+    assert synced == [done for done, _ in steps]
+
+
+def test_a_board_that_does_not_start_the_image_is_told(tmp_path: Path) -> None:
+    drive = Drive(tmp_path / "RPI-RP2", RP2350, "RPI-RP2", starts=False)
+    try:
+        with pytest.raises(Failure, match="does not start it") as caught:
+            uf2.copy(IMAGE, drive.folder, "firmware.uf2", quiet, patience=0.3)
+    finally:
+        drive.close()
+    assert "run it again" in caught.value.hint
+
+
+def test_a_cable_pulled_half_way_is_told(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+    write = os.write
+
+    def pulled(descriptor: int, data: bytes) -> int:
+        nonlocal written
+        if written > len(IMAGE) // 2:
+            raise OSError(5, "Input/output error")
+        written += write(descriptor, data)
+        return len(data)
+
+    monkeypatch.setattr(os, "write", pulled)
+    with pytest.raises(Failure, match=r"went away after \d+ of 307200 bytes") as caught:
+        uf2.copy(IMAGE, drive.folder, "firmware.uf2", quiet)
+    monkeypatch.undo()
+    assert "run it again" in caught.value.hint
+    uf2.copy(IMAGE, drive.folder, "firmware.uf2", quiet)
+    assert drive.taken == CONTENT
+
+
+def test_an_error_with_the_last_block_is_the_chip_restarting(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def gone(descriptor: int) -> None:
+        fsync(descriptor)
+        if os.fstat(descriptor).st_size == len(IMAGE):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", gone)
+    steps: list[tuple[int, int]] = []
+    uf2.copy(IMAGE, drive.folder, "firmware.uf2", lambda *step: steps.append(step))
+    assert drive.taken == CONTENT and steps[-1] == (len(IMAGE), len(IMAGE))
+
+
+def test_a_drive_is_known_by_what_its_rom_says(drive: Drive, tmp_path: Path) -> None:
+    assert uf2.is_drive(drive.folder, "RPI-RP2") and not uf2.is_drive(drive.folder, "RP2350")
+    (tmp_path / "RP2350").mkdir()
+    assert not uf2.is_drive(tmp_path / "RP2350", "RP2350")
+    assert uf2.find_drives("RPI-RP2") == []  # not mounted, only a folder
+
+
+def test_waiting_for_a_drive_ends(tmp_path: Path) -> None:
+    assert uf2.wait_for_drive("RPI-RP2", 0.1, lambda label: []) is None
+    looks = iter([[], [tmp_path]])
+    assert uf2.wait_for_drive("RPI-RP2", 5, lambda label: next(looks)) == tmp_path
+    with pytest.raises(Failure, match="there are 2 drives"):
+        uf2.wait_for_drive("RPI-RP2", 5, lambda label: [tmp_path, tmp_path])
+    failure = uf2.no_drive("NO-SUCH-DRIVE", "hold BOOTSEL while plugging it in")
+    assert "no drive NO-SUCH-DRIVE" in str(failure) and "hold BOOTSEL" in failure.hint
