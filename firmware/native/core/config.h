@@ -7,6 +7,7 @@
  *                          that table (RP2040 from RAM); everywhere else it leaks the key through timing.
  *   MS_ARMV6M              1, by default on that processor: what is hot is assembly, in the files *_armv6m.S, which have
  *                          to be linked as well.
+ *   MS_ARMV7EM             the same for ARMv7E-M and ARMv8-M with DSP instructions and *_armv7em.S.
  *   MS_ONE_UNIT            set by core.c, which includes all other files: everything internal becomes static.
  *   MS_CHECK_SECRETS       set for the valgrind build: secrets are tracked, see secret.h.
  */
@@ -35,6 +36,14 @@
 #        define MS_ARMV6M 1
 #    else
 #        define MS_ARMV6M 0
+#    endif
+#endif
+
+#ifndef MS_ARMV7EM
+#    if defined __ARM_FEATURE_DSP && defined __thumb2__ && __ARM_ARCH_PROFILE == 'M' && MS_LIMB_BITS == 32
+#        define MS_ARMV7EM 1
+#    else
+#        define MS_ARMV7EM 0
 #    endif
 #endif
 

@@ -23,5 +23,6 @@
 #include "sha256.c"
 #include "sm3.c"
 #include "sm4.c"
+#include "sm4_armv6m.c"
 #include "sm4_sbox_planes.c"
 #include "sm4_sbox_table.c"

@@ -5,16 +5,18 @@
 
 #include <string.h>
 
+#define BATCH_WORDS (4 * SM4_BATCH)
+
 /*
  * The key stream: block 0 is E(0), GHASH's key; block 1 is E(nonce || 1), the mask of the tag; from block 2 on,
  * E(nonce || 2) and so on, for the data. One batch of the cipher so covers a short message whole.
  */
 typedef struct {
     uint32_t round_keys[32];
-    uint8_t nonce[MS_NONCE_SIZE]; /* a copy: the original may lie in out */
-    uint32_t next;                /* the first counter of the next batch */
-    unsigned used;                /* bytes of this batch already taken */
-    uint8_t batch[16 * SM4_BATCH];
+    uint32_t nonce[3]; /* a copy: the original may lie in out */
+    uint32_t next;     /* the first counter of the next batch */
+    size_t used;       /* words of this batch already taken */
+    uint32_t batch[BATCH_WORDS];
 } key_stream;
 
 /* Fills the batch with the stream's next blocks, at most as many as needed for the given number of bytes. */
@@ -22,8 +24,11 @@ static void refill(key_stream *stream, size_t bytes)
 {
     unsigned count = bytes < sizeof stream->batch ? (unsigned)((bytes + 15) / 16) : SM4_BATCH;
     for (unsigned i = 0; i < count; i++) {
-        memcpy(stream->batch + 16 * i, stream->nonce, MS_NONCE_SIZE);
-        store32(stream->batch + 16 * i + MS_NONCE_SIZE, stream->next++);
+        uint32_t *block = stream->batch + 4 * i;
+        block[0] = stream->nonce[0];
+        block[1] = stream->nonce[1];
+        block[2] = stream->nonce[2];
+        block[3] = stream->next++;
     }
     if (stream->next == count) { /* the first batch: counter 0 stands for the zero block */
         memset(stream->batch, 0, 16);
@@ -34,38 +39,71 @@ static void refill(key_stream *stream, size_t bytes)
 
 /* Starts the stream for length bytes of data, and the hash with aad; mask = the tag's mask. */
 static void start(key_stream *stream, ghash *hash, const uint8_t *key, const uint8_t *nonce, const void *aad,
-                  size_t aad_length, size_t length, uint8_t mask[16])
+                  size_t aad_length, size_t length, uint32_t mask[4])
 {
     sm4_expand(stream->round_keys, key);
-    memcpy(stream->nonce, nonce, MS_NONCE_SIZE);
+    for (unsigned i = 0; i < 3; i++) {
+        stream->nonce[i] = load32(nonce + 4 * i);
+    }
     stream->next = 0;
     refill(stream, length < sizeof stream->batch ? length + 32 : sizeof stream->batch);
-    stream->used = 32;
+    stream->used = 8;
     ghash_init(hash, stream->batch);
-    memcpy(mask, stream->batch + 16, 16);
+    memcpy(mask, stream->batch + 4, 16);
     ghash_update(hash, aad, aad_length);
 }
 
-/* out = data xor stream; out may be data */
+/* out = data xor words, big-endian; out may be data. count > 0 */
+static MS_NOINLINE void add_words(uint8_t *out, const uint8_t *data, const uint32_t *words, size_t count)
+{
+    const uint32_t *end = words + count;
+    do {
+        uint32_t word = *words++;
+        out[3] = data[3] ^ (uint8_t)word;
+        out[2] = data[2] ^ (uint8_t)(word >>= 8);
+        out[1] = data[1] ^ (uint8_t)(word >>= 8);
+        out[0] = data[0] ^ (uint8_t)(word >>= 8);
+        data += 4;
+        out += 4;
+    } while (words != end);
+}
+
+/* out = data xor stream; out may be data. Called once, as it leaves the rest of a word behind. */
 static void add_stream(key_stream *stream, const uint8_t *data, size_t length, uint8_t *out)
 {
-    for (size_t i = 0; i < length; i++) {
-        if (stream->used == sizeof stream->batch) {
-            refill(stream, length - i);
+    while (length >= 4) {
+        if (stream->used == BATCH_WORDS) {
+            refill(stream, length);
         }
-        out[i] = data[i] ^ stream->batch[stream->used++];
+        const size_t left = BATCH_WORDS - stream->used, count = length / 4 < left ? length / 4 : left;
+        add_words(out, data, stream->batch + stream->used, count);
+        stream->used += count;
+        data += 4 * count;
+        out += 4 * count;
+        length -= 4 * count;
+    }
+    if (length) {
+        if (stream->used == BATCH_WORDS) {
+            refill(stream, length);
+        }
+        for (uint32_t word = stream->batch[stream->used]; length; length--) {
+            *out++ = *data++ ^ (uint8_t)(word >> 24);
+            word <<= 8;
+        }
     }
 }
 
 /* tag = GHASH(aad, data) xor mask; hash has taken aad, not data */
-static void make_tag(ghash *hash, size_t aad_length, const uint8_t *data, size_t length, const uint8_t mask[16],
+static void make_tag(ghash *hash, size_t aad_length, const uint8_t *data, size_t length, const uint32_t mask[4],
                      uint8_t tag[16])
 {
+    uint32_t value[4];
     ghash_update(hash, data, length);
-    ghash_final(hash, aad_length, length, tag);
-    for (unsigned i = 0; i < 16; i++) {
-        tag[i] ^= mask[i];
+    ghash_final(hash, aad_length, length, value);
+    for (unsigned i = 0; i < 4; i++) {
+        store32(tag + 4 * i, value[i] ^ mask[i]);
     }
+    ms_wipe(value, sizeof value);
 }
 
 /* 64-bit parameters, so that the limits can be asked for where size_t is too small to exceed them. */
@@ -79,7 +117,7 @@ ms_error ms_gcm_seal(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONC
 {
     key_stream stream;
     ghash hash;
-    uint8_t mask[16];
+    uint32_t mask[4];
     if (too_long(aad_length, length)) {
         return MS_ERR_LENGTH;
     }
@@ -98,7 +136,8 @@ ms_error ms_gcm_open(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONC
 {
     key_stream stream;
     ghash hash;
-    uint8_t mask[16], tag[MS_TAG_SIZE];
+    uint32_t mask[4];
+    uint8_t tag[MS_TAG_SIZE];
     if (length < MS_TAG_SIZE || too_long(aad_length, length - MS_TAG_SIZE)) {
         return MS_ERR_LENGTH;
     }

@@ -2,7 +2,8 @@
  * GHASH in constant time, with 32-bit integer products and no tables.
  *
  * A block is a polynomial over GF(2) whose coefficient of x^i is the i-th bit from the left, so as a big-endian integer
- * it is reversed; the product of two reversed polynomials is the reversed product, one bit short: shifted left by 1.
+ * it is reversed; the product of two reversed polynomials is the reversed product, one bit short: times x. So the key
+ * is divided by x.
  */
 #include "ghash.h"
 
@@ -48,7 +49,7 @@ static void spread(uint32_t out[9], const uint32_t a[4])
     }
 }
 
-/* value = value * key; words are kept from the least significant, the coefficient of x^127 at the bottom. */
+/* value = value * key * x */
 static MS_NOINLINE void multiply(uint32_t value[4], const uint32_t key[4])
 {
     uint32_t a[9], b[9], d[8];
@@ -75,10 +76,6 @@ static MS_NOINLINE void multiply(uint32_t value[4], const uint32_t key[4])
     d[5] = a[4] ^ middle[3];
     d[6] = b[3];
     d[7] = b[4];
-    for (unsigned i = 7; i > 0; i--) {
-        d[i] = d[i] << 1 | d[i - 1] >> 31;
-    }
-    d[0] <<= 1;
     /* x^128 = 1 + x + x^2 + x^7, and a step of x is one bit to the right */
     for (unsigned i = 0; i < 4; i++) {
         d[i + 4] ^= d[i] ^ d[i] >> 1 ^ d[i] >> 2 ^ d[i] >> 7;
@@ -89,12 +86,16 @@ static MS_NOINLINE void multiply(uint32_t value[4], const uint32_t key[4])
     }
 }
 
-void ghash_init(ghash *ctx, const uint8_t key[16])
+void ghash_init(ghash *ctx, const uint32_t key[4])
 {
+    /* 1/x = x^127 + x^6 + x + 1 */
+    uint32_t carry = key[0] >> 31;
     for (unsigned i = 0; i < 4; i++) {
-        ctx->key[i] = load32(key + 12 - 4 * i);
+        ctx->key[i] = key[3 - i] << 1 | carry;
+        carry = key[3 - i] >> 31;
         ctx->value[i] = 0;
     }
+    ctx->key[3] ^= 0xc2000000 & (0 - opaque(carry));
 }
 
 void ghash_update(ghash *ctx, const uint8_t *data, size_t length)
@@ -110,12 +111,14 @@ void ghash_update(ghash *ctx, const uint8_t *data, size_t length)
     }
 }
 
-void ghash_final(ghash *ctx, uint64_t aad_length, uint64_t length, uint8_t out[16])
+void ghash_final(ghash *ctx, uint64_t aad_length, uint64_t length, uint32_t out[4])
 {
-    store64(out, aad_length * 8);
-    store64(out + 8, length * 8);
-    ghash_update(ctx, out, 16);
+    ctx->value[3] ^= (uint32_t)(aad_length >> 29);
+    ctx->value[2] ^= (uint32_t)(aad_length << 3);
+    ctx->value[1] ^= (uint32_t)(length >> 29);
+    ctx->value[0] ^= (uint32_t)(length << 3);
+    multiply(ctx->value, ctx->key);
     for (unsigned i = 0; i < 4; i++) {
-        store32(out + 12 - 4 * i, ctx->value[i]);
+        out[i] = ctx->value[3 - i];
     }
 }

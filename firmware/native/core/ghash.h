@@ -4,16 +4,18 @@
 
 #include "secret.h"
 
+/* Words from the least significant: the coefficient of x^127 is the lowest bit of the first. key is the key divided by x. */
 typedef struct {
     uint32_t key[4], value[4];
 } ghash;
 
-MS_INTERNAL void ghash_init(ghash *ctx, const uint8_t key[16]);
+/* key: as big-endian words. */
+MS_INTERNAL void ghash_init(ghash *ctx, const uint32_t key[4]);
 
 /* Takes length bytes, padded with zeroes to whole blocks. */
 MS_INTERNAL void ghash_update(ghash *ctx, const uint8_t *data, size_t length);
 
-/* Takes the block of the two lengths, in bytes; out = the value. */
-MS_INTERNAL void ghash_final(ghash *ctx, uint64_t aad_length, uint64_t length, uint8_t out[16]);
+/* Takes the block of the two lengths, in bytes; out = the value, as big-endian words. */
+MS_INTERNAL void ghash_final(ghash *ctx, uint64_t aad_length, uint64_t length, uint32_t out[4]);
 
 #endif

@@ -1,17 +1,12 @@
 /* SM4's key schedule and rounds, GB/T 32907 sections 6 and 7. */
 #include "sm4.h"
 
-#include "bytes.h"
-
-#include <string.h>
+#if !SM4_ASSEMBLY
 
 void sm4_expand(uint32_t round_keys[32], const uint8_t key[MS_KEY_SIZE])
 {
-    static const uint32_t family_key[4] = {0xa3b1bac6, 0x56aa3350, 0x677d9197, 0xb27022dc};
     uint32_t k[4], words[SM4_BATCH] = {0};
-    for (int i = 0; i < 4; i++) {
-        k[i] = load32(key + 4 * i) ^ family_key[i];
-    }
+    sm4_key_words(k, key);
     uint32_t constant = 0x00070e15; /* CK: the bytes are 0, 7, 14, ... modulo 256 */
     for (unsigned i = 0; i < 32; i++) {
         words[0] = k[(i + 1) % 4] ^ k[(i + 2) % 4] ^ k[(i + 3) % 4] ^ constant;
@@ -25,12 +20,12 @@ void sm4_expand(uint32_t round_keys[32], const uint8_t key[MS_KEY_SIZE])
     ms_wipe(words, sizeof words);
 }
 
-void sm4_encrypt(const uint32_t round_keys[32], uint8_t *blocks, unsigned count)
+void sm4_encrypt(const uint32_t round_keys[32], uint32_t *blocks, unsigned count)
 {
     uint32_t x[4][SM4_BATCH], words[SM4_BATCH] = {0};
     for (unsigned i = 0; i < count; i++) {
         for (unsigned j = 0; j < 4; j++) {
-            x[j][i] = load32(blocks + 16 * i + 4 * j);
+            x[j][i] = blocks[4 * i + j];
         }
     }
     for (unsigned r = 0; r < 32; r++) {
@@ -45,9 +40,11 @@ void sm4_encrypt(const uint32_t round_keys[32], uint8_t *blocks, unsigned count)
     }
     for (unsigned i = 0; i < count; i++) {
         for (unsigned j = 0; j < 4; j++) {
-            store32(blocks + 16 * i + 4 * j, x[3 - j][i]);
+            blocks[4 * i + j] = x[3 - j][i];
         }
     }
     ms_wipe(x, sizeof x);
     ms_wipe(words, sizeof words);
 }
+
+#endif

@@ -2,16 +2,30 @@
 #ifndef MS_SM4_H
 #define MS_SM4_H
 
+#include "bytes.h"
 #include "secret.h"
 
-#define SM4_BATCH 8 /* blocks that one call encrypts in little more time than one of them */
+#define SM4_ASSEMBLY (MS_ARMV6M && MS_SM4_TABLE) /* sm4_armv6m.S in place of sm4.c */
+
+#define SM4_BATCH 8 /* blocks that one call encrypts in little more time than one of them, unless by a table */
 
 MS_INTERNAL void sm4_expand(uint32_t round_keys[32], const uint8_t key[MS_KEY_SIZE]);
 
-/* Encrypts blocks in place. in: 1 <= count <= SM4_BATCH; blocks: 16 * count bytes, any alignment. */
-MS_INTERNAL void sm4_encrypt(const uint32_t round_keys[32], uint8_t *blocks, unsigned count);
+/* Encrypts blocks in place. in: 1 <= count <= SM4_BATCH; blocks: 4 * count big-endian words. */
+MS_INTERNAL void sm4_encrypt(const uint32_t round_keys[32], uint32_t *blocks, unsigned count);
 
+#if !SM4_ASSEMBLY
 /* Replaces each byte of words[0] to words[count - 1] by its S-box value; the rest of words is lost. count <= 8. */
 MS_INTERNAL void sm4_substitute(uint32_t words[SM4_BATCH], unsigned count);
+#endif
+
+/* k = the key's words with FK added, from which the key schedule goes on. */
+static inline void sm4_key_words(uint32_t k[4], const uint8_t key[MS_KEY_SIZE])
+{
+    static const uint32_t family_key[4] = {0xa3b1bac6, 0x56aa3350, 0x677d9197, 0xb27022dc};
+    for (int i = 0; i < 4; i++) {
+        k[i] = load32(key + 4 * i) ^ family_key[i];
+    }
+}
 
 #endif

@@ -1,7 +1,7 @@
 /* SM4's S-box as a table indexed by secret bytes: for targets where memory has no cache, see MS_SM4_TABLE. */
 #include "sm4.h"
 
-#if MS_SM4_TABLE
+#if MS_SM4_TABLE && !SM4_ASSEMBLY
 
 #    include "sm4_table.h"
 
