@@ -1,0 +1,135 @@
+"""Boards on a cable, for tests: MicroPython's Unix port on a PTY, with a REPL as a board has it, that can be unplugged and reset."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import termios
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class PtyBoard:
+    """port: a symbolic link to its PTY, the same path after each `plug`; flash: its file system; sent, received: every byte that
+    went over the cable, as the board sees it: `received` is what came to it.
+    """
+
+    def __init__(self, folder: Path, *, package: bool = True, heap: str = "256k") -> None:
+        self.flash = folder / "flash"
+        self.flash.mkdir(parents=True, exist_ok=True)
+        self.port = folder / "port"
+        self.sent = bytearray()
+        self.received = bytearray()
+        self.environment: dict[str, str] = {}
+        self._heap = heap
+        self._package = package
+        self._process: subprocess.Popen[bytes] | None = None
+        self._outer = self._inner = self._wake = -1
+        self._lock = threading.Lock()
+        self.plug()
+
+    def plug(self) -> None:
+        """Power and port are there: it starts."""
+        self._outer, there = pty.openpty()
+        attributes = termios.tcgetattr(there)
+        attributes[0] = attributes[1] = attributes[3] = 0
+        termios.tcsetattr(there, termios.TCSANOW, attributes)
+        self._there = there  # open: without it the port would be gone whenever no program has it
+        self._stop, self._wake = os.pipe()
+        self._boot()
+        self._copier = threading.Thread(target=self._copy, daemon=True)
+        self._copier.start()
+        self.port.unlink(missing_ok=True)
+        self.port.symlink_to(os.ttyname(there))
+
+    def _boot(self) -> None:
+        master, slave = pty.openpty()
+        settings = termios.tcgetattr(slave)
+        settings[0] = 0  # input: every byte as it is
+        settings[1] = termios.OPOST | termios.ONLCR  # what print writes is cooked, as on a board
+        settings[3] = termios.ISIG | termios.NOFLSH  # Ctrl-C interrupts
+        settings[6][termios.VQUIT] = settings[6][termios.VSUSP] = b"\0"
+        settings[6][termios.VMIN], settings[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(slave, termios.TCSANOW, settings)
+        firmware = [ROOT / "firmware", ROOT / "firmware/native/dist/x64_6.3", ROOT / "build/lib"] * self._package
+        environment = {"PATH": os.defpath, "MICROPYPATH": ":".join(["", *map(str, firmware), ".frozen"])}
+        self._process = subprocess.Popen(
+            # Ctrl-C is for who has the terminal.
+            [
+                "setsid",
+                "--ctty",
+                ROOT / ".venv/bin/micropython",
+                "-X",
+                f"heapsize={self._heap}",
+                ROOT / "tests/repl_board.py",
+            ],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=self.flash,
+            env=environment | self.environment,
+        )
+        os.close(slave)
+        select.select([master], [], [], 10)  # until then an interrupt would end it
+        with self._lock:
+            self._inner = master
+
+    def _kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def _copy(self) -> None:
+        """The cable. Bytes to a board that is just starting are lost, as they are on a real one."""
+        while True:
+            with self._lock:
+                inner = self._inner
+            ends = [self._stop, self._outer] + [inner] * (inner >= 0)
+            ready = select.select(ends, [], [], 0.05)[0]
+            if self._stop in ready:
+                return
+            with contextlib.suppress(OSError):
+                if inner in ready:
+                    data = os.read(inner, 4096)
+                    self.sent += data
+                    os.write(self._outer, data)
+            with contextlib.suppress(OSError):
+                if self._outer in ready:
+                    data = os.read(self._outer, 4096)
+                    self.received += data
+                    if inner >= 0:
+                        os.write(inner, data)
+
+    def reset(self) -> None:
+        """It starts anew, and the port stays: a board behind a USB-UART chip, or one that its watchdog has reset."""
+        with self._lock:
+            old, self._inner = self._inner, -1
+        self._kill()
+        os.close(old)
+        self._boot()
+
+    def unplug(self) -> None:
+        """Power and port are gone at once."""
+        if self._outer < 0:
+            return
+        self._kill()
+        os.write(self._wake, b".")
+        self._copier.join()
+        for descriptor in (self._outer, self._there, self._inner, self._stop, self._wake):
+            os.close(descriptor)
+        self._outer = self._inner = -1
+        self.port.unlink()
+
+    def freeze(self) -> None:
+        """It is there, and does nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def close(self) -> None:
+        self.unplug()
