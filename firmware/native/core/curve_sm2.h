@@ -6,7 +6,7 @@ static const curve curve_sm2 = {
             .m = NUMBER(0xfffffffeffffffff, 0xffffffffffffffff, 0xffffffff00000000, 0xffffffffffffffff),
             .rr = NUMBER(0x0000000400000002, 0x0000000100000001, 0x00000002ffffffff, 0x0000000200000003),
             .k = NUMBER(0xfffffffc00000001, 0xfffffffe00000000, 0xffffffff00000001, 0x0000000000000001),
-            .shape = SHAPE_ANY,
+            .shape = SHAPE_SM2,
         },
     .q =
         {

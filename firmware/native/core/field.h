@@ -40,12 +40,13 @@ typedef struct {
 
 #define SHAPE_ANY 0
 #define SHAPE_P256 1
+#define SHAPE_SM2 2
 
 /*
  * The first four: in: a, b < m; out: r < m; r may alias a and b. Constant time.
  * fe_mul: r = a * b / 2^256 mod m; there b may be any number below 2^256.
  */
-#if MS_ARMV6M
+#if MS_ARMV6M || MS_ARMV7EM
 #    define MS_FIELD MS_ASSEMBLY
 #else
 #    define MS_FIELD MS_INTERNAL

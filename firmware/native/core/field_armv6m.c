@@ -1,11 +1,12 @@
-/* The part of field_armv6m.S that is not worth assembly: reduction modulo anything but p of P-256. */
+/* The part of field_armv6m.S and field_armv7em.S that is not worth assembly: reduction modulo numbers of no special shape. */
 #include "field.h"
 
-#if MS_ARMV6M
+#if MS_ARMV6M || MS_ARMV7EM
 
 #    include <stddef.h>
 
-_Static_assert(offsetof(modulus, k) == 64 && offsetof(modulus, shape) == 96 && SHAPE_P256 == 1, "as in the assembly");
+_Static_assert(offsetof(modulus, k) == 64 && offsetof(modulus, shape) == 96 && SHAPE_P256 == 1 && SHAPE_SM2 == 2,
+               "as in the assembly");
 
 /* r = a * b. in: any a, b; r may not alias them */
 MS_ASSEMBLY void fe_product(limb r[2 * LIMBS], const fe a, const fe b);

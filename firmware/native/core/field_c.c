@@ -1,7 +1,7 @@
 /* Modular arithmetic in plain C, for 32-bit and 64-bit limbs. */
 #include "field.h"
 
-#if !MS_ARMV6M
+#if !MS_ARMV6M && !MS_ARMV7EM
 
 #    include <string.h>
 

@@ -20,6 +20,11 @@ typedef struct {
  * Fifteen steps; takes zeta, which is -(delta + 1/2), and returns the next one. k: -1/m mod 2^15, bits above are
  * ignored. Constant time.
  */
-MS_FIELD int32_t gcd_round(int32_t zeta, gcd_state *state, uint32_t k);
+#if MS_ARMV6M
+MS_ASSEMBLY
+#else
+MS_INTERNAL
+#endif
+int32_t gcd_round(int32_t zeta, gcd_state *state, uint32_t k);
 
 #endif

@@ -109,7 +109,7 @@ def render(name: str) -> str:
         f"/* {title}. Written by tools/gen_curves.py; do not edit. */",
         "/* clang-format off */",
         f"static const curve curve_{name} = {{",
-        modulus("p", p, "SHAPE_P256" if name == "p256" else "SHAPE_ANY"),
+        modulus("p", p, f"SHAPE_{name.upper()}"),
         modulus("q", q, "SHAPE_ANY"),
         f"    .b = {montgomery(b)},",
         "    .comb =",

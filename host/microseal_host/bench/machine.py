@@ -3,8 +3,8 @@
 The ELF has code and data anywhere in 0x10000000..0x10200000 or 0x20000000..0x20040000. Every basic block that runs is counted, and
 weighted as the processor's model has it: see processors.py.
 
-A watched machine, many times slower, also faults on a word or half-word that is not aligned, as silicon does and unicorn does not, and
-takes a fingerprint of all addresses that were run, read or written.
+A watched machine, many times slower, also faults on a word or half-word that is not aligned, where the processor does and unicorn does
+not, and takes a fingerprint of all addresses that were run, read or written.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Machine:
 
     def _access(self, uc: unicorn.Uc, access: int, address: int, size: int, value: int, _: object) -> None:
         self._trace.update((address << 1 | (access == unicorn.UC_MEM_WRITE)).to_bytes(5, "little"))
-        if address % size and not self._unaligned:
+        if address % size and self.processor.aligned and not self._unaligned:
             self._unaligned = self._last[0] if self._last else 1
 
     def _weigh(self, block: tuple[int, int]) -> Weight:

@@ -38,7 +38,7 @@ class Weight:
 
 class Processor:
     """arguments, kept: registers that a call passes and must restore; code: what is added to the address of a function; taken: cycles
-    that a conditional branch costs more when it is taken."""
+    that a conditional branch costs more when it is taken; aligned: words and half-words have to be."""
 
     name: str
     arguments: tuple[int, ...]
@@ -48,6 +48,7 @@ class Processor:
     pc: int
     code: int
     taken: int
+    aligned = True
 
     def emulator(self) -> unicorn.Uc:
         raise NotImplementedError
@@ -113,6 +114,7 @@ class CortexM0(Arm):
 
 class CortexM4(Arm):
     name, model, taken = "Cortex-M4", arm.UC_CPU_ARM_CORTEX_M4, 2
+    aligned = False  # single loads and stores need not be, and GCC knows
 
     def weigh(self, code: bytes, address: int) -> Weight:
         count = cycles = 0
