@@ -26,7 +26,7 @@ from microseal_host.failure import Failure
 
 START = 1_800_000_000  # s since 1970
 HOUR = 3600
-DEVICE_LIFETIME = 48 * HOUR
+LIFETIMES = 48 * HOUR, 96 * HOUR  # of the certificates of devices, of the signer's
 GROUP_LIFETIME = 24 * HOUR
 MODES = (1, 2, 3)  # one group of each
 KINDS = (0, QUERY, STATE, QUERY | STATE)
@@ -98,7 +98,7 @@ class Deployment:
         for module in (claims, database, founding, registry):
             ends.enter_context(mock.patch.object(module, "time", clock))
         self._entropy = Entropy(truth.suite, self.random.randbytes(32), 0, self.random.randbytes)
-        self.office = Office(Path(folder), self.network, truth, DEVICE_LIFETIME)
+        self.office = Office(Path(folder), self.network, truth, LIFETIMES, self.random.random() < 0.5)
         ends.callback(self.office.close)
         for kind in ("enroll", "share", "ask", "clock"):
             self.network.subscribe(self.office, f"microseal/{kind}/+".encode())
@@ -227,6 +227,11 @@ class Deployment:
             elif what == "policy":
                 office.change_policy(gid, make_policy(gid, min(3, mode + m % 2), 60 + 60 * (m % 5), 100 + m % 100))
 
+    def decide(self, approve: bool) -> None:
+        """The operator's word on the enrolment that has waited longest."""
+        self.office.decide(approve)
+        self.pump()
+
     def replay(self, n: int, m: int) -> None:
         """The broker sends a device something that it has had before, from anybody."""
         topic, payload = self.network.heard[m % len(self.network.heard)]
@@ -261,6 +266,7 @@ class Deployment:
         self.network.weather = Weather()
         if not self.office.running:
             self.office.start()
+        self._approve_all()
         late = any(station.clock.error for station in self.stations)
         for station in self.stations:
             if not station.clock.signed:
@@ -275,24 +281,33 @@ class Deployment:
             if self.network.uptime - began > SOUND:
                 raise Violation(f"{SOUND} s after the last loss: " + "; ".join(trouble[:5]))
             self.advance(5 if self.network.uptime - began < 100 else 30)
+            self._approve_all()
         self.slowest = max(self.slowest, self.network.uptime - began)
         self._check_heard()
+
+    def _approve_all(self) -> None:
+        while self.office.decide(True):
+            pass
+        self.pump()
 
     def _trouble(self) -> list[str]:
         found = []
         by_name = {station.name: station for station in self.stations}
         for device in self.office.devices():
-            if device.state in (registry.NEW, registry.ENROLLED):
+            if device.state in (registry.NEW, registry.PENDING, registry.ENROLLED):
                 found.append(f"{device.id} is still in the state: {device.state}")
             elif device.state == registry.ACTIVE:
                 found += self._unseated(device)
         found += [f"{station.name} has no clock" for station in self.stations if self._lacks_time(station)]
+        rejected = self.office.rejected()  # such a device has lost its state, and keeps the seat that it had before
         by_kid = {kid: by_name[name] for kid, name in self._holders().items()}
         for gid, (epoch, seats) in self.office.seats().items():
             for role, kid in sorted(seats):
                 station = by_kid.get(kid)
                 if station is None:
                     found.append(f"nobody has taken the certificate {kid.hex()}, a member of {gid.decode()}")
+                    continue
+                if station.name in rejected and not station.member.enrolled:
                     continue
                 current = station.epochs().get(gid)
                 if current is None or current.info.epoch != epoch or role not in current.keys:

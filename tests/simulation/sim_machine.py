@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from unittest import mock
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import engine
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from sim_deployment import HOUR, KINDS, MODES, Deployment
 from sim_network import Weather
@@ -31,6 +33,7 @@ _weathers = st.sampled_from(
     )
 )
 _wishes = st.sampled_from(("join", "join", "leave", "leave", "revoke", "claim", "policy"))
+_CHOICES = 64 * 1024  # that one run may make: hypothesis's own limit of 8,192 ends it after some 400 steps
 _CALM = 40  # steps, at least, between two looks whether all are well
 
 
@@ -43,6 +46,7 @@ def make_machine(suite: int, members: int) -> type[RuleBasedStateMachine]:
         fresh = 0
         stale = 0
         epochs = 0
+        signers = 0
 
         @initialize(seed=st.integers(0, 2**16 - 1))
         def found(self, seed: int) -> None:
@@ -61,6 +65,7 @@ def make_machine(suite: int, members: int) -> type[RuleBasedStateMachine]:
                 kind.slowest = max(kind.slowest, deployment.slowest)
                 kind.fresh += deployment.truth.delivered["fresh"]
                 kind.stale += deployment.truth.delivered["stale"]
+                kind.signers += deployment.office.signers
                 kind.epochs += sum(len(made) for made in deployment.truth.made.values())
                 deployment.__exit__()
 
@@ -116,6 +121,10 @@ def make_machine(suite: int, members: int) -> type[RuleBasedStateMachine]:
             for wish in wishes:
                 self.deployment.wish(*wish)
             self.deployment.pump()
+
+        @rule(approve=st.booleans())
+        def decide(self, approve: bool) -> None:
+            self.deployment.decide(approve)
 
         @rule(seconds=_waits)
         def wait(self, seconds: int) -> None:
@@ -178,16 +187,17 @@ def make_machine(suite: int, members: int) -> type[RuleBasedStateMachine]:
 def run(machine: type[RuleBasedStateMachine], examples: int, steps: int, shrink: bool = True) -> None:
     """Runs it; the same examples every time, so a failure comes again with the same command. Raises what the machine raised."""
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            phases=phases,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-        ),
-    )
+    with mock.patch.object(engine, "BUFFER_SIZE", _CHOICES):
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                derandomize=True,
+                database=None,
+                deadline=None,
+                phases=phases,
+                suppress_health_check=list(HealthCheck),
+                print_blob=True,
+            ),
+        )

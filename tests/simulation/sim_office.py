@@ -11,7 +11,18 @@ from sqlalchemy import select
 
 from microseal.errors import Refused
 from microseal.group import Info
-from microseal_host.authority import board, claims, database, epochs, founding, registry, requests, schema, vault
+from microseal_host.authority import (
+    board,
+    claims,
+    database,
+    epochs,
+    founding,
+    registry,
+    requests,
+    schema,
+    signing,
+    vault,
+)
 from microseal_host.failure import Failure
 
 _PASSPHRASE = "of no secret"
@@ -21,15 +32,20 @@ _KEEP = 86400  # s for which a replaced certificate can still be fetched
 class Office:
     """running: whether it answers. What devices send while it does not waits at the broker, in its session."""
 
-    def __init__(self, folder: Path, network: Network, truth: Truth, device_lifetime: int) -> None:
+    def __init__(
+        self, folder: Path, network: Network, truth: Truth, lifetimes: tuple[int, int], approval: bool
+    ) -> None:
+        """lifetimes: of the devices' certificates and of the signer's, s; approval: whether an operator looks at enrolments."""
         self._network, self._truth = network, truth
         self._path = str(folder / "authority.db")
-        settings = founding.Settings(truth.suite, {"host": "simulated", "port": 1883}, device_lifetime, cost=2**10)
+        broker = {"host": "simulated", "port": 1883}
+        settings = founding.Settings(truth.suite, broker, *lifetimes, approval=approval, cost=2**10)
         self._database, _ = founding.found(self._path, settings, _PASSPHRASE)
         self.name = "authority"
         self.running = True
         self._queue: deque[tuple[bytes, bytes]] = deque()
         self._revision = -1
+        self.signers = 1
         self._open_vault()
 
     def _open_vault(self) -> None:
@@ -101,7 +117,7 @@ class Office:
         _, kind, subject = levels
         if kind == b"enroll":
             reply, _ = requests.enroll(connection, self._vault, subject, payload, self.now)
-            return b"microseal/reply/" + subject, reply
+            return None if reply is None else (b"microseal/reply/" + subject, reply)
         if kind == b"clock":
             return b"microseal/time/" + subject, requests.clock(connection, self._vault, subject, payload, self.now)
         if kind == b"ask":
@@ -114,7 +130,16 @@ class Office:
         return None
 
     def review(self) -> None:
-        """Makes the revoked list and the epochs what they should be."""
+        """Makes the signer, the revoked list and the epochs what they should be, and answers what was approved."""
+        with self._database.write() as connection:
+            signer = signing.renew(connection, self._vault, self.now)
+        if signer is not None:
+            self._vault.signer = signer
+            self.signers += 1
+        with self._database.write() as connection:
+            granted = requests.grant(connection, self._vault, self.now)
+        for device, reply in granted:
+            self._network.publish(f"microseal/reply/{device}".encode(), reply)
         with self._database.write() as connection:
             epochs.update_revoked(connection, self._vault, self.now)
             due = epochs.find_due(connection, self.now)
@@ -169,6 +194,20 @@ class Office:
         with self._wish() as connection:
             registry.add_device(connection, device, again)
             return claims.make_claim(connection, self._vault.keyring, device)
+
+    def decide(self, approve: bool) -> bool:
+        """Approves or rejects the request that has waited longest; False if none waits."""
+        with self._wish() as connection:
+            waiting = registry.pending(connection)
+            if waiting:
+                registry.decide(connection, waiting[0][0], approve)
+        return bool(waiting)
+
+    def rejected(self) -> set[str]:
+        """The devices whose newest request was rejected."""
+        waiting = schema.waiting.c
+        with self._database.read() as connection:
+            return set(connection.execute(select(waiting.device).where(waiting.rejected.is_not(None))).scalars())
 
     def create_group(self, gid: str, policy, lifetime: int) -> None:
         with self._wish() as connection:
