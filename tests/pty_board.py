@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
 import termios
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,7 +106,15 @@ class PtyBoard:
                     data = os.read(self._outer, 4096)
                     self.received += data
                     if inner >= 0:
-                        os.write(inner, data)
+                        self._deliver(inner, data)
+
+    def _deliver(self, inner: int, data: bytes) -> None:
+        """The Unix port ends at a second interrupt that comes before it has seen the first one."""
+        data = data.replace(b"\x03\x03", b"\x03")
+        for piece in re.findall(b"[^\x03]+|\x03", data):
+            os.write(inner, piece)
+            if piece == b"\x03":
+                time.sleep(0.02)
 
     def reset(self) -> None:
         """It starts anew, and the port stays: a board behind a USB-UART chip, or one that its watchdog has reset."""

@@ -9,6 +9,8 @@ import sys
 
 WINDOW = 64  # bytes that raw-paste mode takes before it says that it wants more
 
+BANNER = b"raw REPL; CTRL-B to exit\n>"
+
 boot_modules = set(sys.modules)
 byte = bytearray(1)
 
@@ -85,6 +87,7 @@ def take_pasted():
 
 def raw(names):
     """The raw REPL; returns the names when it was left by Ctrl-B."""
+    say(b"\n" + BANNER)
     while True:
         try:
             return talk_raw(names)
@@ -93,13 +96,11 @@ def raw(names):
 
 
 def talk_raw(names):
-    banner = b"raw REPL; CTRL-B to exit\n>"
-    say(b"\n" + banner)
     code = bytearray()
     while True:
         got = key()
         if got == 1:
-            say(b"\n" + banner)
+            say(b"\n" + BANNER)
             code = bytearray()
         elif got == 2:
             say(b"\n")
@@ -116,7 +117,7 @@ def talk_raw(names):
         elif got == 4:
             say(b"OK")
             if not code:
-                say(b"\nMPY: soft reboot\n" + banner)
+                say(b"\nMPY: soft reboot\n" + BANNER)
                 names = fresh()
                 continue
             answer(code, names)
@@ -159,11 +160,11 @@ def friendly(names):
             say(bytes((got,)))  # as a REPL does
 
 
-say(b"\nMPY: started\n")
 names = None
 while True:
     try:
         if names is None:
+            say(b"\nMPY: started\n")
             names = fresh()
             run_main(names)
         friendly(names)
