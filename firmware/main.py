@@ -2,33 +2,31 @@
 
 The state lies in `microseal-state/` in the working directory. A claim file `claim.json`, as `microseal device add` wrote it, is
 taken in at the first start and removed. A sketch of your own in `app.py` runs in place of the readings: its function `run(client)`
-is called with the client, which is connected and in a group then.
+is called with the client, which is connected and in a group then. docs/device.md has settings, LED, safe mode and deep sleep.
 
-Ends with 130 after Ctrl-C, with 1 when something is missing that no waiting will bring.
+Ctrl-C ends it, and leaves a board at its prompt. On a computer it ends with 130 then, and with 1 when something is missing that no
+waiting will bring, or after a crash. A board starts again after a crash; after five in a row it stays at its prompt.
 """
 
-import json
 import os
 import sys
 
-from umqtt.simple import MQTTException
-
-import readings
-from microseal import MQTTClient, crypto
-from microseal.enrolment import stored_id
-from microseal.errors import NotReady, Refused, StorageError
+import board_chip as chip
+import board_lamp as lamp
+import board_settings
+from board_care import open_memory
+from board_crashes import Crashes, describe
+from board_watchdog import expired
+from microseal import crypto
+from microseal.errors import Refused, StorageError
 from microseal.provisioning import install, provisioned
 from microseal.store import Store
-from microseal.ticks import sleep_ms, ticks_add, ticks_diff, ticks_ms
+from microseal.ticks import sleep_ms
 from microseal.topics import OWN
 
 STATE = "microseal-state"
 CLAIM = "claim.json"
-PERIOD = 2000  # ms between two readings
-PATIENCE = 5  # s for connecting, after which it is said what is missing
-PAUSE = 1000  # ms before the second attempt to connect, doubled up to ...
-PAUSE_MAX = 60000
-_LOOK = 50  # ms between two looks at what has arrived
+AFTER_CRASH = 10000  # ms in which Ctrl-C keeps a board from starting again
 
 
 class Log:
@@ -77,116 +75,93 @@ def take_claim():
     log("claim file taken in")
 
 
-def connect(client):
-    """Connects until it works, and waits until the device has all that it needs; pauses grow from 1 s to 60 s."""
-    pause = PAUSE
-    while True:
+class Missing(Exception):
+    """Something that no waiting will bring; the text says what."""
+
+
+class Start:
+    """What becomes of this start. board: once there is one."""
+
+    def __init__(self):
+        self.board = None
+        self.crashes = Crashes(Store(STATE))
+
+    def run(self):
+        """Runs until the sketch ends or Ctrl-C comes; returns the exit code. A board that crashed is reset."""
+        code = 1
         try:
-            client.connect(timeout=PATIENCE)
-            return
-        except NotReady as error:
-            log("not ready:", error)
-            break
-        except (OSError, MQTTException) as error:
-            log("not connected:", explain(error))
-        sleep_ms(pause)
-        pause = min(2 * pause, PAUSE_MAX)
-    while True:
-        missing = client.missing()
-        if missing is None:
-            return
-        log("not ready:", missing)
-        look_in(client, 1000)
+            self._run()
+            code = 0
+            self._stop()
+        except KeyboardInterrupt:
+            code = 130
+            self._stop()
+        except SystemExit as end:  # of the sketch; a board would take it for the wish to start again
+            self._stop()
+            if chip.IS_COMPUTER:
+                raise end
+        except Missing as error:
+            log(error)
+            self._stop(lamp.STOPPED)
+        except Exception as error:
+            self._crashed(describe(error))
+        return code
 
-
-def explain(error):
-    """An error of the connection in words."""
-    if isinstance(error, MQTTException):
-        return f"the broker refuses this client ({error})"
-    return f"no connection to the broker ({error})"
-
-
-def look_in(client, ms):
-    """Takes what arrives, for ms, and lets the client mend what is broken."""
-    end = ticks_add(ticks_ms(), ms)
-    while True:
+    def _run(self):
         try:
-            client.check_msg()
-        except (OSError, MQTTException) as error:
-            log("not connected:", explain(error))
-            sleep_ms(1000)
-        if client.sock is None:
-            log("no connection to the broker, trying again")
-        left = ticks_diff(end, ticks_ms())
-        if left <= 0:
-            return
-        sleep_ms(min(left, _LOOK))
+            try:
+                crypto.require()
+            except ImportError as error:
+                raise StorageError(str(error))
+            take_claim()
+            settings = board_settings.load(STATE)
+            memory = open_memory(settings)
+            if expired(memory):
+                self.crashes.note("the watchdog: no progress\n")
+                if self.crashes.too_many:
+                    self._give_up()
+                    return
+            from board_run import Run
 
+            run = Run(STATE, settings, memory, self.crashes, log)
+        except StorageError as error:
+            raise Missing(str(error))
+        self.board = run.board
+        run.go()
 
-def publish_readings(client):
-    """Publishes the readings on every topic that this device may publish on, again and again."""
-    while True:
-        if client.sock is not None:  # otherwise publish would wait for it
-            log(publish_once(client))
-        look_in(client, PERIOD)
+    def _stop(self, state=None):
+        """state: of the lamp, None for off."""
+        if self.board is not None:
+            self.board.stop(state)
+        elif state is not None:
+            lamp.Lamp("LED").show(state)
 
+    def _crashed(self, text):
+        self._stop(lamp.STOPPED)
+        self.crashes.note(text)
+        print(text)
+        if self.crashes.too_many:
+            self._give_up()
+        elif not chip.IS_COMPUTER:
+            from machine import reset
 
-def publish_once(client):
-    """What came of it, in words."""
-    told = "publishing"
-    topics = client.topics()
-    for topic in topics:
-        try:
-            client.publish(topic, json.dumps(readings.read()))
-        except (OSError, MQTTException) as error:
-            told = "not published: " + explain(error)
-        except (Refused, NotReady) as error:
-            told = f"not published on {topic.decode()}: {error}"
-    return told if topics else "in no group that this device publishes in"
+            log(f"crash {self.crashes.count} in a row; starts again in {AFTER_CRASH // 1000} s, Ctrl-C for the prompt")
+            try:
+                for _ in range(AFTER_CRASH // 50):
+                    sleep_ms(50)
+            except KeyboardInterrupt:
+                return
+            reset()
 
-
-def find_app():
-    """The module `app`, or None where there is none. An error inside it is its own."""
-    try:
-        import app
-    except ImportError as error:
-        if "'app'" not in str(error):
-            raise
-        return None
-    return app
-
-
-def set_up():
-    """The client of this device."""
-    try:
-        crypto.require()
-    except ImportError as error:
-        raise StorageError(str(error))
-    take_claim()
-    client = MQTTClient(stored_id(Store(STATE)), directory=STATE)
-    client.on_refused = log.refused
-    return client
-
-
-def main():
-    client = set_up()
-    try:
-        connect(client)
-        log("connected as", client.member.id.decode())
-        app = find_app()
-        if app is None:
-            publish_readings(client)
-        else:
-            app.run(client)
-    finally:
-        client.disconnect()
+    def _give_up(self):
+        """Safe mode: leaves the board at its prompt. The next start is another attempt, and one more crash leads here again."""
+        self._stop(lamp.STOPPED)
+        log(f"safe mode after {self.crashes.count} crashes in a row: main.py stops until the next start. The last one:")
+        print(self.crashes.text)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except StorageError as error:
-        log(error)
-        sys.exit(1)
+    code = Start().run()
+    if chip.IS_COMPUTER:
+        sys.exit(code)
+    # Not sys.exit on a board: that is a soft reset there, which would run this file again instead of giving the prompt.

@@ -2,9 +2,25 @@
 
 import gc
 
+from microseal.ticks import ticks_diff, ticks_ms
 
-def read():
-    """A dict of what there is: free memory in bytes, temperature in °C, load average."""
+
+class Uptime:
+    """Seconds since this was made; to be read at least every three days."""
+
+    def __init__(self):
+        self._last = ticks_ms()
+        self._ms = 0
+
+    def seconds(self):
+        now = ticks_ms()
+        self._ms += ticks_diff(now, self._last)
+        self._last = now
+        return self._ms // 1000
+
+
+def read(uptime=None, rssi=None):
+    """A dict of what there is: free memory in bytes, temperature in °C, load average; uptime (s) and rssi (dBm) as given."""
     found = {"free": _free_memory()}
     temperature = _temperature()
     if temperature is not None:
@@ -12,6 +28,10 @@ def read():
     load = _first_number("/proc/loadavg")
     if load is not None:
         found["load"] = load
+    if uptime is not None:
+        found["uptime"] = uptime
+    if rssi is not None:
+        found["rssi"] = rssi
     return found
 
 
@@ -34,7 +54,9 @@ def _temperature():
     try:
         import esp32
 
-        return esp32.mcu_temperature()
+        if hasattr(esp32, "mcu_temperature"):
+            return esp32.mcu_temperature()
+        return (esp32.raw_temperature() - 32) / 1.8  # the first ESP32 alone, in °F
     except (ImportError, AttributeError):
         pass
     try:

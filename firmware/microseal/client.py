@@ -64,8 +64,9 @@ class MQTTClient(Callbacks):
     """client_id: the device's id, alone or followed by `/` and a name of its own; server: None = as provisioned.
 
     user, password, port, keepalive, ssl, ssl_params: as umqtt.simple has them, but keepalive is 60 s. directory: where the device's
-    state lies; clock, senders, groups: as Member has them; anonymous_user, anonymous_password: for the connection of mode 3 groups,
-    where the broker asks for them; every other setting is Transport's. StorageError: not provisioned, or the state cannot be read.
+    state lies, or a Store of it; clock, senders, groups: as Member has them; anonymous_user, anonymous_password: for the connection of
+    mode 3 groups, where the broker asks for them; every other setting is Transport's. StorageError: not provisioned, or the state
+    cannot be read.
 
     Lost connections. publish, subscribe, unsubscribe and ping make a new one first, and raise OSError after `attempts` in vain.
     check_msg and wait_msg go on trying and never raise for that, unless `attempts` is 0. MQTTException: the broker refuses.
@@ -98,7 +99,7 @@ class MQTTClient(Callbacks):
         **settings,
     ):
         super().__init__()
-        store = Store(directory)
+        store = directory if isinstance(directory, Store) else Store(directory)
         if server is None:
             broker = load_broker(store)
             server, port = broker["host"], port or broker["port"]

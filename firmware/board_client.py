@@ -1,0 +1,47 @@
+"""The client of this board: by which link it reaches the broker, and what is looked after whenever it is called."""
+
+from microseal import MQTTClient
+
+
+def make_client(board, settings, store, client_id):
+    """board: Board; settings: see board_settings.py; store: Store of the state; client_id: bytes."""
+    base = _channel(settings["link"])
+
+    class BoardChannel(base):
+        def pause(self, ms):
+            board.rest(ms)
+
+    class BoardClient(MQTTClient):
+        channel = BoardChannel
+
+        def check_msg(self):
+            board.tend()
+            # Without a network there is nothing to try, and the pauses between attempts are not to grow for it.
+            return super().check_msg() if board.online else None
+
+    broker = settings["broker"]
+    if broker is None:
+        return BoardClient(client_id, directory=store)
+    return BoardClient(
+        client_id,
+        broker["host"],
+        broker.get("port", 0),
+        broker.get("user"),
+        broker.get("password"),
+        ssl=True if broker.get("tls") else None,
+        # Not `user`: that is this board's own, and would say who speaks in a group of mode 3.
+        anonymous_user=broker.get("anonymous_user"),
+        anonymous_password=broker.get("anonymous_password"),
+        directory=store,
+    )
+
+
+def _channel(link):
+    """The channel's class: over the network, or over the cable."""
+    if link == "serial":
+        from microseal.serial import SerialChannel
+
+        return SerialChannel
+    from microseal.channel import Channel
+
+    return Channel
