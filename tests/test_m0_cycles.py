@@ -23,8 +23,8 @@ BOUNDS = {
     "e*C + q_ca": 5_020_500,
     "accept a certificate": 6_419_000,
     "a*b + c mod q": 41_800,
-    "SM4-GCM": 640,
-    "GHASH": 553,
+    "SM4-GCM": 201.5,
+    "GHASH": 114.5,
     "SM4-CMAC": 127,
     "SM4 within GCM": 87.5,
     "SHA-256": 78.5,
@@ -54,7 +54,7 @@ def test_operations(core: m0.Core) -> None:
     assert {name: row.cycles for name, row in rows.items() if row.cycles > BOUNDS[name]} == {}
     assert {name: row.stack for name, row in rows.items() if row.stack > STACK} == {}
     # What is fast enough once stays so.
-    for name in ("k*G", "verify", "accept a certificate", "SM4 within GCM", "SHA-256", "SM3"):
+    for name in ("k*G", "verify", "accept a certificate", "SM4 within GCM", "GHASH", "SHA-256", "SM3"):
         assert rows[name].met, name
 
 

@@ -9,6 +9,10 @@
 
 #include "bytes.h"
 
+#include <string.h>
+
+#if !MS_ARMV6M
+
 /*
  * The low 32 bits of the product of x and y as polynomials. Each operand is split into four with one bit in every
  * nibble, whose integer products add up at most 8 bits in a nibble: the lowest bit of each is the wanted sum.
@@ -86,6 +90,18 @@ static MS_NOINLINE void multiply(uint32_t value[4], const uint32_t key[4])
     }
 }
 
+void ghash_blocks(ghash *ctx, const uint8_t *data, size_t count)
+{
+    for (; count; count--, data += 16) {
+        for (unsigned i = 0; i < 4; i++) {
+            ctx->value[i] ^= load32(data + 12 - 4 * i);
+        }
+        multiply(ctx->value, ctx->key);
+    }
+}
+
+#endif
+
 void ghash_init(ghash *ctx, const uint32_t key[4])
 {
     /* 1/x = x^127 + x^6 + x + 1 */
@@ -100,24 +116,24 @@ void ghash_init(ghash *ctx, const uint32_t key[4])
 
 void ghash_update(ghash *ctx, const uint8_t *data, size_t length)
 {
-    while (length) {
-        const size_t n = length < 16 ? length : 16;
-        for (size_t i = 0; i < n; i++) {
-            ctx->value[3 - i / 4] ^= (uint32_t)data[i] << (24 - 8 * (i % 4));
-        }
-        multiply(ctx->value, ctx->key);
-        data += n;
-        length -= n;
+    const size_t count = length / 16, rest = length % 16;
+    if (count) {
+        ghash_blocks(ctx, data, count);
+    }
+    if (rest) {
+        uint8_t block[16] = {0};
+        memcpy(block, data + 16 * count, rest);
+        ghash_blocks(ctx, block, 1);
+        ms_wipe(block, sizeof block);
     }
 }
 
 void ghash_final(ghash *ctx, uint64_t aad_length, uint64_t length, uint32_t out[4])
 {
-    ctx->value[3] ^= (uint32_t)(aad_length >> 29);
-    ctx->value[2] ^= (uint32_t)(aad_length << 3);
-    ctx->value[1] ^= (uint32_t)(length >> 29);
-    ctx->value[0] ^= (uint32_t)(length << 3);
-    multiply(ctx->value, ctx->key);
+    uint8_t block[16];
+    store64(block, aad_length * 8);
+    store64(block + 8, length * 8);
+    ghash_blocks(ctx, block, 1);
     for (unsigned i = 0; i < 4; i++) {
         out[i] = ctx->value[3 - i];
     }

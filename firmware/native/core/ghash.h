@@ -4,13 +4,19 @@
 
 #include "secret.h"
 
-/* Words from the least significant: the coefficient of x^127 is the lowest bit of the first. key is the key divided by x. */
+/*
+ * Words from the least significant: the coefficient of x^127 is the lowest bit of the first. key is the key divided by
+ * x. Assembly knows this layout.
+ */
 typedef struct {
     uint32_t key[4], value[4];
 } ghash;
 
 /* key: as big-endian words. */
 MS_INTERNAL void ghash_init(ghash *ctx, const uint32_t key[4]);
+
+/* Takes blocks of 16 bytes, at any alignment. count > 0 */
+MS_SYMMETRIC void ghash_blocks(ghash *ctx, const uint8_t *data, size_t count);
 
 /* Takes length bytes, padded with zeroes to whole blocks. */
 MS_INTERNAL void ghash_update(ghash *ctx, const uint8_t *data, size_t length);
