@@ -34,9 +34,12 @@ class Crashes:
     def note(self, text):
         """Counts a crash. That it cannot be written (no room, no state yet) is no reason for another one."""
         self.count = min(self.count + 1, 255)
-        self.text = text[-TEXT:]
+        raw = text[-TEXT:].encode()[-TEXT:]
+        while raw and raw[0] & 0xC0 == 0x80:  # the rest of a character that was cut
+            raw = raw[1:]
+        self.text = raw.decode()
         try:
-            self._store.save(_RECORD, bytes((self.count,)) + self.text.encode()[-TEXT:])
+            self._store.save(_RECORD, bytes((self.count,)) + raw)
         except StorageError:
             pass
 

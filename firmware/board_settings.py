@@ -83,5 +83,8 @@ def _check(path, document):
 def _is_broker(value):
     if not isinstance(value, dict) or not isinstance(value.get("host"), str):
         return False
+    for name in ("user", "password", "anonymous_user", "anonymous_password"):
+        if not (value.get(name) is None or isinstance(value[name], str)):
+            return False
     port = value.get("port", 1883)
     return isinstance(port, int) and 0 < port < 65536
