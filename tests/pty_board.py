@@ -22,7 +22,7 @@ class PtyBoard:
     went over the cable, as the board sees it: `received` is what came to it.
     """
 
-    def __init__(self, folder: Path, *, package: bool = True, heap: str = "256k") -> None:
+    def __init__(self, folder: Path, *, package: bool = True, heap: str = "2M") -> None:
         self.flash = folder / "flash"
         self.flash.mkdir(parents=True, exist_ok=True)
         self.port = folder / "port"

@@ -31,6 +31,8 @@ COMMANDS = [
     ["device", "pending"],
     ["device", "approve"],
     ["device", "reject"],
+    ["device", "info"],
+    ["provision"],
     ["claim", "create"],
     ["claim", "list"],
     ["claim", "revoke"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Annotated
@@ -162,6 +163,43 @@ def revoke(ids: _Ids, database: options.Database = "microseal.db", as_json: opti
         for device, count in taken.items():
             output.note(f"{device} is revoked, with {count} certificate{'' if count == 1 else 's'}")
     warn_if_idle(lease.is_running(store))
+
+
+@app.command("info", epilog="Example: [bold]microseal device info /dev/ttyACM0[/bold]")
+def info(
+    port: Annotated[str, typer.Argument(metavar="PORT", help="A serial port, a PTY, or socket://HOST:PORT.")],
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start main.py again afterwards.")] = True,
+    as_json: options.Json = False,
+) -> None:
+    """Ask the board on PORT who it is: id, epochs, free memory, native module, firmware. Stops what runs there."""
+    from ..board.info import read_info
+    from ..board.link import Link
+
+    with Link(port) as link:
+        found = read_info(link)
+        if start:
+            link.start()
+    if as_json:
+        output.print_json(dataclasses.asdict(found))
+        return
+    module = f"suites {' '.join(map(str, found.suites))}" if found.suites else "none that this board can load"
+    table = output.table("", "")
+    for name, value in (
+        ("board", found.machine),
+        ("firmware", found.firmware),
+        ("native code", f"{found.mpy_arch}, ABI {found.mpy_abi}" if found.mpy_arch else "none"),
+        ("package", found.package or "not installed"),
+        ("module", module),
+        ("device", found.id or "not provisioned"),
+        ("kid", found.kid or "-"),
+        ("not after", output.date(found.not_after)),
+        ("epochs", " ".join(f"{gid}:{epoch}" for gid, epoch in found.epochs.items()) or "-"),
+        ("link", found.link or "as it finds one"),
+        ("memory", f"{found.free} of {found.heap} bytes free"),
+        ("flash", f"{found.flash_free} of {found.flash} bytes free" if found.flash else "-"),
+    ):
+        table.add_row(name, output.visible(str(value)))
+    output.console().print(table)
 
 
 def warn_if_idle(running: bool) -> None:

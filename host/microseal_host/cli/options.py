@@ -84,7 +84,7 @@ def until(days: int | None) -> int | None:
 def passphrase(file: Path | None, new: bool = False) -> str:
     """The passphrase from the file, the environment or a prompt. new: it is asked for twice and must not be too short."""
     if file is not None:
-        secret = _read_secret(file, "passphrase")
+        secret = read_secret(file, "passphrase")
     elif "MICROSEAL_PASSPHRASE" in os.environ:
         secret = os.environ["MICROSEAL_PASSPHRASE"]
     elif sys.stdin.isatty():
@@ -100,7 +100,7 @@ def passphrase(file: Path | None, new: bool = False) -> str:
     return unicodedata.normalize("NFC", secret)
 
 
-def _read_secret(path: Path, what: str) -> str:
+def read_secret(path: Path, what: str) -> str:
     """The first line of a file that only its owner may read."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -136,7 +136,7 @@ def address(
         raise Failure("no broker", "--broker HOST[:PORT]", USAGE)
     password = None
     if password_file is not None:
-        password = _read_secret(password_file, "password")
+        password = read_secret(password_file, "password")
     elif username is not None:
         password = os.environ.get("MICROSEAL_BROKER_PASSWORD")
     elif "MICROSEAL_BROKER_PASSWORD" in os.environ:

@@ -1,0 +1,62 @@
+"""The record of what went over a cable, for who wants to see that no key did."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from ..failure import USAGE, Failure
+from .wire import TO_BOARD
+
+
+class Transcript:
+    """Context manager; `tap` is a Link's. Lines `> …` went to the board, `< …` came from it; what is not printable is escaped."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+        self._direction = ""
+        self._line = ""
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            try:
+                self._file = self._path.open("w", encoding="ascii")
+            except OSError as error:
+                raise Failure(f"cannot write {self._path}: {error.strerror}", code=USAGE) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._end_line()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+    def note(self, text: str) -> None:
+        """A line of explanation."""
+        if self._file is not None:
+            self._end_line()
+            self._file.write(f"# {text}\n")
+
+    def tap(self, direction: str, data: bytes) -> None:
+        if self._file is None:
+            return
+        if direction != self._direction:
+            self._end_line()
+            self._direction = direction
+        for byte in data:
+            if byte == 10:
+                self._end_line()
+            elif byte != 13:
+                self._line += chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
+
+    def _end_line(self) -> None:
+        if self._line and self._file is not None:
+            self._file.write(("> " if self._direction == TO_BOARD else "< ") + self._line + "\n")
+        self._line = ""
