@@ -15,12 +15,21 @@ list_boards() {
     echo
     echo "boards:"
     for file in "$here"/boards/*.toml; do
-        printf '  %-14s %s\n' "$(field "$file" name)" "$(field "$file" title)"
+        printf '  %-17s %s\n' "$(field "$file" name)" "$(field "$file" title)"
     done
+}
+
+# Only where set-up has been: a list is no reason to install anything.
+list_seen() {
+    [[ -x $here/.venv/bin/python ]] || return 0
+    echo
+    echo "plugged in:"
+    "$here/.venv/bin/python" -m microseal_host.flash --seen || true
 }
 
 if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
     list_boards
+    list_seen
     (($#)) || exit 2
     exit 0
 fi
@@ -28,28 +37,24 @@ fi
 name=$1
 shift
 method=
-for file in "$here"/boards/*.toml; do
-    if [[ $(field "$file" name) == "$name" ]]; then
-        method=$(field "$file" flash_method)
-        break
-    fi
-done
+if [[ $name =~ ^[a-z0-9_]+$ ]]; then
+    file=$(grep -lE "^(name *= *|aliases *= *\[.*)\"$name\"" "$here"/boards/*.toml | head -n 1 || true)
+    [[ -z $file ]] || method=$(field "$file" flash_method)
+fi
 if [[ -z $method ]]; then
     printf 'error: there is no board "%s"\n\n' "$name" >&2
     list_boards >&2
     exit 2
 fi
 
-# Its messages are not part of what the board's program prints.
-"$here/scripts/setup.sh" >&2
-
-case $method in
-process)
-    # exec: Ctrl-C and signals reach the one process that ends all others.
+# exec: Ctrl-C and signals reach the one process that ends all others.
+# What set-up says is not part of what the board's program prints.
+if [[ $method == process ]]; then
+    "$here/scripts/setup.sh" >&2
     exec "$here/.venv/bin/python" -m microseal_host.sim --board "$file" "$@"
-    ;;
-*)
-    printf 'error: %s names the flash_method "%s", which is not known here\n' "$file" "$method" >&2
-    exit 1
-    ;;
-esac
+fi
+"$here/scripts/setup.sh" --boards >&2
+if [[ $method == emulator && " $* " != *" --help "* ]]; then
+    "$here/scripts/setup_pico.sh" >&2
+fi
+exec "$here/.venv/bin/python" -m microseal_host.flash "$name" "$@"

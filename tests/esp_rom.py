@@ -14,6 +14,7 @@ import struct
 import threading
 import tty
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -53,6 +54,9 @@ class EspRom:
         self.erased = False
         self.written = 0  # bytes
         self.bad_md5 = False
+        self.on_checked: Callable[[], object] = lambda: (
+            None
+        )  # after the image was compared: the chip is about to restart
         self.commands: list[int] = []
         self._vanish_after = vanish_after
         self._stub = False
@@ -142,6 +146,7 @@ class EspRom:
             digest = hashlib.md5(self.flash[words[0] : words[0] + words[1]])
             found = bytes(16) if self.bad_md5 else digest.digest()
             self._answer(command, data=found if self._stub else found.hex().encode())
+            self.on_checked()
         elif command in (
             WRITE_REG,
             MEM_BEGIN,

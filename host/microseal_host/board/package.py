@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterable
@@ -79,8 +80,12 @@ def native_module(arch: str, abi: str, root: Path = ROOT) -> Path:
     """The native module, built if it is not there or older than its sources."""
     native = root / "firmware/native"
     module = native / f"dist/{arch}_{abi}" / MODULE
-    if not _is_fresh(module, native):
-        _build(arch, root)
+    (root / "build").mkdir(exist_ok=True)
+    # One at a time: boards that are flashed at once, and other programs in this checkout.
+    with (root / "build/natmod.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_fresh(module, native):
+            _build(arch, root)
     if not module.is_file():
         there = ", ".join(sorted(path.parent.name for path in native.glob(f"dist/*/{MODULE}"))) or "none"
         raise Failure(

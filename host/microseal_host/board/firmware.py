@@ -1,0 +1,228 @@
+"""MicroPython on a board: whether what runs there will do, and writing another image."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..failure import NOT_READY, Failure
+from . import esp, images, ports, uf2
+from .description import EspBoard, RealBoard, Uf2Board
+from .install import Running, ask
+from .link import Link
+from .reach import repl
+from .wire import BoardError
+
+Progress = Callable[[int, int], None]
+OLDEST = (1, 24)  # of MicroPython, that the package runs on
+_ABI = "6.3"  # of native modules from then on
+_BACK = 30.0  # s in which a board must be there again after it was restarted
+_BY_HAND = 90.0  # s in which somebody finds the button
+# A drive of a boot ROM does not say which board it is: one at a time.
+_bootloader = threading.Lock()
+
+
+class Image:
+    """The image that boards get: a file, or the one of the board's file, fetched when the first of them needs it.
+
+    approve(hash): whether an image that nobody has pinned may be used; Failure from it goes on to who asked.
+    """
+
+    def __init__(self, board: RealBoard, file: Path | None, approve: Callable[[str], bool], folder: Path) -> None:
+        self._board = board
+        self._file = file
+        self._approve = approve
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._found: tuple[Path, bytes] | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether somebody named a file: what runs on the board then has to be of that file."""
+        return self._file is not None
+
+    def get(self, progress: Progress) -> tuple[Path, bytes]:
+        """(file as it is written, content of flash as it will be), checked to be for this board's chip."""
+        with self._lock:
+            if self._found is None:
+                path = self._file or self._fetch(progress)
+                try:
+                    data = path.read_bytes()
+                except OSError as error:
+                    raise Failure(f"cannot read {path}: {error.strerror}") from None
+                self._found = path, _check(data, self._board)
+            return self._found
+
+    def _fetch(self, progress: Progress) -> Path:
+        fetched = images.fetch(self._board.image, self._folder, progress)
+        if not fetched.pinned and not self._approve(fetched.sha256):
+            images.discard(fetched)
+            raise Failure(
+                f"the image {self._board.image.url} is not used: nobody vouches for its SHA-256 {fetched.sha256}",
+                f"if it is right: ./flash.sh {self._board.name} --pin; or give the image as --firmware FILE",
+            )
+        return fetched.path
+
+
+def _check(data: bytes, board: RealBoard) -> bytes:
+    if isinstance(board, EspBoard):
+        return esp.check(data, board)
+    return uf2.check(data, board.uf2.family, board.name)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """image: what to write; erase: with the files on the board; always: also where what runs there would do; drive: where the
+    boot ROM's drive is, if it is not to be looked for.
+    """
+
+    image: Image
+    erase: bool = False
+    always: bool = False
+    drive: Path | None = None
+
+
+def check_chip(running: Running, board: RealBoard, port: str) -> None:
+    """Failure if the board that answers has another chip."""
+    # "Raspberry Pi Pico 2 W with RP2350-RISCV"
+    _, known, chip = running.machine.rpartition(" with ")
+    if known and chip.lower().split("-")[0] != board.chip:
+        raise Failure(
+            f"the board on {port} is a {running.machine}, not a {board.name}",
+            "./flash.sh lists the boards: take its own, or another --port",
+        )
+
+
+def unsuited(running: Running, board: RealBoard, image: Image, progress: Progress) -> str:
+    """Why the MicroPython on the board has to be replaced; empty if it need not: users keep their firmware."""
+    release = ".".join(map(str, running.release))
+    if running.release[:2] < OLDEST:
+        return f"MicroPython {release} is too old"
+    if running.arch != board.mpy_arch:
+        return f"its MicroPython loads modules for {running.arch or 'no architecture'}"
+    if running.abi != _ABI:
+        return f"its MicroPython loads modules of version {running.abi}"
+    if board.machine not in running.machine:
+        return f"its MicroPython is that of a {running.machine}"
+    if image.given:
+        content = image.get(progress)[1]
+        if running.build.encode() not in content or running.machine.encode() not in content:
+            return f"it runs {running.build}, not the given image"
+    return ""
+
+
+def ensure(board: RealBoard, port: str | None, wanted: Wanted, say: Callable[[str], None], progress: Progress) -> str:
+    """Sees to it that the board runs a MicroPython that will do; returns its port, which may be another one afterwards.
+
+    port: None if there is only a drive of a boot ROM, or nothing at all yet.
+    """
+    running = None
+    if port is not None:
+        say("looking at what runs there")
+        running = _running(port)
+    if running is not None and port is not None:
+        check_chip(running, board, port)
+        if not wanted.always and not wanted.erase:
+            reason = unsuited(running, board, wanted.image, progress)
+            if not reason:
+                say(f"keeps MicroPython {'.'.join(map(str, running.release))}")
+                return port
+            say(reason)
+    path, _ = _get(wanted, say, progress)
+    if isinstance(board, EspBoard):
+        if port is None:
+            raise ports.no_board(board)
+        return _write_esp(board, port, path, wanted, say, progress)
+    return _write_uf2(board, port if running is not None else None, path, wanted, say, progress)
+
+
+def _get(wanted: Wanted, say: Callable[[str], None], progress: Progress) -> tuple[Path, bytes]:
+    say("fetching the image")
+    return wanted.image.get(progress)
+
+
+def _running(port: str) -> Running | None:
+    """What answers at the port; None if that is no MicroPython. Failure if the port cannot be used."""
+    try:
+        with repl(port, seconds=6) as link:
+            return ask(link)
+    except BoardError as error:
+        if "does not enter the raw REPL" in str(error) or "soft reset" in str(error):
+            return None
+        raise
+
+
+def _write_esp(
+    board: EspBoard, port: str, path: Path, wanted: Wanted, say: Callable[[str], None], progress: Progress
+) -> str:
+    before = [each for each in ports.look() if each.device != port]
+    say("erasing and writing the image" if wanted.erase else "writing the image")
+    esp.write(board, port, path, progress, erase=wanted.erase)
+    say("waiting for it to start")
+    end = time.monotonic() + _BACK
+    # A chip with USB of its own comes back under another name.
+    while time.monotonic() < end:
+        if Path(port).exists():
+            return port
+        if new := ports.wait_for(board, before, 0.5):
+            return new
+    raise Failure(f"the board on {port} did not come back", f"{board.esptool.button}, then run it again", NOT_READY)
+
+
+def _write_uf2(
+    board: Uf2Board, port: str | None, path: Path, wanted: Wanted, say: Callable[[str], None], progress: Progress
+) -> str:
+    say("waiting for its turn in the boot loader")
+    with _bootloader:
+        drive = wanted.drive
+        if port is not None:
+            say("restarting it into its boot loader")
+            _enter_bootloader(port)
+        if drive is None:
+            drive = uf2.wait_for_drive(board.uf2.drive, _BACK if port is not None else 1.0)
+        if drive is None:
+            say(f"{board.uf2.button}")
+            drive = uf2.wait_for_drive(board.uf2.drive, _BY_HAND)
+        if drive is None:
+            raise uf2.no_drive(board.uf2.drive, board.uf2.button)
+        before = ports.look()
+        if not uf2.is_drive(drive, board.uf2.drive):
+            raise Failure(
+                f"{drive} is not the drive {board.uf2.drive} of a boot ROM", f"{board.uf2.button}, then run it again"
+            )
+        say("writing the image")
+        uf2.copy(path.read_bytes(), drive, "firmware.uf2", progress)
+        say("waiting for it to start")
+        found = ports.wait_for(board, before, _BACK)
+    if found is None:
+        raise Failure(
+            "the board did not come back with MicroPython", "unplug it, plug it in, and run it again", NOT_READY
+        )
+    if wanted.erase:
+        say("erasing its files")
+        _format(found)
+    return found
+
+
+def _enter_bootloader(port: str) -> None:
+    with repl(port) as link:
+        _last_words(link, "import machine\nmachine.bootloader()")
+
+
+def _format(port: str) -> None:
+    """A new file system where the image does not reach: UF2 writes only what is in it."""
+    with repl(port) as link:
+        link.exec(
+            "import os,rp2\nos.umount('/')\nos.VfsLfs2.mkfs(rp2.Flash(),progsize=256)\nos.mount(rp2.Flash(),'/')", 30
+        )
+
+
+def _last_words(link: Link, code: str) -> None:
+    """Runs code after which the board is gone from its port."""
+    try:
+        link.exec(code, 2)
+    except BoardError:
+        pass

@@ -1,0 +1,320 @@
+"""flash.sh's work from end to end: stand-ins for chip and drive, and MicroPython's Unix port as what runs on the board afterwards."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from esp_rom import EspRom
+from microseal.policy import Policy
+from microseal_host.authority import founding, keyring, registry
+from microseal_host.authority.database import Database, open_existing
+from microseal_host.board import description, firmware, package, ports, reach, uf2
+from microseal_host.board.description import EspBoard, Uf2Board
+from microseal_host.board.display import Display
+from microseal_host.board.firmware import Image, Wanted
+from microseal_host.board.flashing import Plan, flash, flash_all
+from microseal_host.board.identity import Identity, Surroundings, prepare
+from microseal_host.board.link import Link
+from microseal_host.board.wire import BoardError
+from microseal_host.failure import Failure
+from pty_board import PtyBoard
+from test_board_install import wait_for_prompt
+from uf2_drive import RP2040, Drive, make_image
+
+PASSPHRASE = "correct horse"
+pytestmark = pytest.mark.usefixtures("core")
+
+
+@pytest.fixture(scope="module")
+def files() -> package.Files:
+    return package.collect("x64", "6.3")
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """An authority with a group `plant-7`; its passphrase is in the environment."""
+    monkeypatch.setenv("MICROSEAL_PASSPHRASE", PASSPHRASE)
+    where = str(tmp_path / "authority.db")
+    settings = founding.Settings(suite=1, broker={"host": "broker.local", "port": 1883}, cost=keyring.LEAST_COST)
+    database, _ = founding.found(where, settings, PASSPHRASE)
+    with database.write() as connection:
+        registry.create_group(connection, "plant-7", Policy(2, 60, 256, [(0, b"plant/7/#")]), founding.DAY)
+    database.close()
+    return open_existing(where)
+
+
+@pytest.fixture
+def plug(tmp_path: Path) -> Iterator[Callable[[str], PtyBoard]]:
+    """Makes boards that run MicroPython, each in a folder of its own."""
+    made: list[PtyBoard] = []
+
+    def plug(name: str) -> PtyBoard:
+        board = PtyBoard(tmp_path / name, package=False)
+        board.environment["MICROPYPATH"] = ":lib:.frozen"
+        before = len(board.sent)
+        board.reset()
+        wait_for_prompt(board, before)
+        made.append(board)
+        return board
+
+    yield plug
+    for board in made:
+        board.close()
+
+
+def esp_board() -> EspBoard:
+    """An ESP32 on which the Unix port runs."""
+    board = description.find("esp32")
+    assert isinstance(board, EspBoard)
+    return board.model_copy(update={"mpy_arch": "x64", "machine": "linux"})
+
+
+def pico() -> Uf2Board:
+    board = description.find("rpi_pico")
+    assert isinstance(board, Uf2Board)
+    return board.model_copy(update={"mpy_arch": "x64", "machine": "linux"})
+
+
+def no_image(board: EspBoard | Uf2Board, tmp_path: Path) -> Image:
+    """What is there will do; asked for it, this fails."""
+    return Image(
+        board.model_copy(update={"image": board.image.model_copy(update={"url": "http://127.0.0.1:1/"})}),
+        None,
+        lambda sha256: False,
+        tmp_path,
+    )
+
+
+def esp_image(path: Path) -> bytes:
+    content = bytearray(os.urandom(30_000))
+    content[:4], content[12:14], content[23] = bytes((0xE9, 1, 2, 0x20)), b"\0\0", 0
+    path.write_bytes(content)
+    return bytes(content)
+
+
+def identity(
+    database: Database, device: str | None, publish: tuple[str, ...] = ("plant-7",), again: bool = False
+) -> Identity:
+    return Identity(device, publish, (), str(database.name), None, again)
+
+
+class Shown:
+    """What somebody would see who has no terminal."""
+
+    def __init__(self) -> None:
+        self.out = io.StringIO()
+        self.display = Display(Console(file=self.out, highlight=False, width=200))
+        self.track = self.display.track("board")
+
+    @property
+    def text(self) -> str:
+        return self.out.getvalue()
+
+
+def test_a_board_keeps_its_micropython_and_gets_package_and_identity(
+    plug: Callable[[str], PtyBoard], authority: Database, files: package.Files, tmp_path: Path
+) -> None:
+    board, shown, made = plug("one"), Shown(), esp_board()
+    wifi = tmp_path / "wifi"
+    wifi.write_text("not for logs\n")
+    wifi.chmod(0o600)
+    provision = prepare(made, identity(authority, "pump-3"), Surroundings("home", wifi, None), several=False)
+    plan = Plan(made, Wanted(no_image(made, tmp_path)), provision)
+    assert flash(plan, str(board.port), shown.track) == str(board.port)
+    there = {str(path.relative_to(board.flash)): path.read_bytes() for path in board.flash.rglob("*") if path.is_file()}
+    assert there.items() >= files.items()
+    assert b'"ssid": "home"' in there["microseal-state/network.json"]
+    assert "keeps MicroPython 1." in shown.text and "pump-3 (certificate" in shown.text
+    assert "not for logs" not in shown.text
+    with authority.read() as connection:
+        assert [(each.id, each.groups) for each in registry.list_devices(connection, 0)] == [
+            ("pump-3", {"plant-7": "p"})
+        ]
+    # Again: nothing is written, and it is still the same device.
+    times = {path: path.stat().st_mtime_ns for path in board.flash.rglob("*.mpy")}
+    shown = Shown()
+    provision = prepare(made, identity(authority, None, ()), Surroundings(None, None, None), several=False)
+    flash(Plan(made, plan.firmware, provision), str(board.port), shown.track)
+    assert "all files were there" in shown.text and "keeps its identity pump-3" in shown.text
+    assert times == {path: path.stat().st_mtime_ns for path in board.flash.rglob("*.mpy")}
+    # As somebody else: not without being asked twice.
+    provision = prepare(made, identity(authority, "pump-4"), Surroundings(None, None, None), several=False)
+    with pytest.raises(Failure, match="provisioned already: as pump-3"):
+        flash(Plan(made, plan.firmware, provision), str(board.port), Shown().track)
+
+
+def test_several_esp_boards_at_once_from_nothing(
+    plug: Callable[[str], PtyBoard], authority: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two get all; one has another chip, and one is pulled: neither is the others' matter."""
+    monkeypatch.setattr(firmware, "_running", lambda port: None)  # an empty chip does not answer, after a while
+    made = esp_board()
+    file = tmp_path / "fw.bin"
+    image = esp_image(file)
+    boards = {name: plug(name) for name in ("a", "b")}
+    roms = {"a": EspRom("esp32"), "b": EspRom("esp32"), "c": EspRom("esp32s3")}
+    where = {name: tmp_path / f"tty-{name}" for name in (*roms, "d")}
+    for name, rom in roms.items():
+        where[name].symlink_to(rom.port)
+    for name, board in boards.items():
+        # The chip restarts, and the same port has MicroPython behind it.
+        def start(name: str = name, board: PtyBoard = board) -> None:
+            where[name].unlink()
+            where[name].symlink_to(os.readlink(board.port))
+
+        roms[name].on_checked = start
+    shown = Shown()
+    # {} would be the same for both: the Unix port has no number.
+    plan = Plan(made, Wanted(Image(made, file, lambda sha256: False, tmp_path)), None)
+    with roms["a"], roms["b"], roms["c"]:
+        failures = flash_all(plan, [str(path) for path in where.values()], shown.display.track)
+    for name, board in boards.items():
+        assert roms[name].flash[0x1000 : 0x1000 + len(image)] == image
+        assert (board.flash / "lib/microseal_core.mpy").exists() and (board.flash / "main.py").exists()
+    assert roms["c"].written == 0
+    assert sorted(str(failure).split(":")[0].split(" ")[0] for failure in failures) == ["the", "there"]
+    text = shown.text
+    assert text.count("done: installed, without an identity") == 2
+    assert "is ESP32-S3; esp32_generic is for ESP32" in text and "there is no port" in text
+
+
+def test_a_pico_goes_into_its_boot_loader_and_comes_back(
+    plug: Callable[[str], PtyBoard], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = pico()
+    content = os.urandom(256 * 40)
+    file = tmp_path / "fw.uf2"
+    file.write_bytes(make_image(content))
+    board = plug("pico")
+    here: list[ports.Port] = []
+    # It comes back under another name, as it does where another board was plugged in before.
+    drive = Drive(
+        tmp_path / "RPI-RP2",
+        RP2040,
+        "RPI-RP2",
+        on_start=lambda: here.append(ports.Port(str(board.port), "2e8a:0005", "", "")),
+    )
+    monkeypatch.setattr(ports, "look", lambda: list(here))
+    monkeypatch.setattr(
+        firmware.ports, "wait_for", lambda made, before, seconds: ports_wait(made, before, seconds, here)
+    )
+    monkeypatch.setattr(uf2, "find_drives", lambda label: [drive.folder] if drive.folder.exists() else [])
+    monkeypatch.setattr(uf2.wait_for_drive, "__defaults__", (uf2.find_drives,))
+    shown = Shown()
+    wanted = Wanted(Image(made, file, lambda sha256: False, tmp_path), always=True)
+    try:
+        assert flash(Plan(made, wanted, None), str(board.port), shown.track) == str(board.port)
+    finally:
+        drive.close()
+    assert drive.taken == content
+    assert "restarting it into its boot loader" in shown.text and "done: installed" in shown.text
+    assert b"machine.bootloader()" in bytes(board.received)
+
+
+def ports_wait(made: Uf2Board, before: list[ports.Port], seconds: float, here: list[ports.Port]) -> str | None:
+    return real_wait_for(made, before, seconds, lambda: list(here))
+
+
+real_wait_for = ports.wait_for
+
+
+def test_a_pico_without_micropython_is_told_which_button(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firmware, "_BY_HAND", 0.1)
+    monkeypatch.setattr(uf2, "wait_for_drive", lambda label, seconds: None)
+    file = tmp_path / "fw.uf2"
+    file.write_bytes(make_image(bytes(256)))
+    made, shown = pico(), Shown()
+    with pytest.raises(Failure, match="no drive RPI-RP2 has appeared") as caught:
+        flash(Plan(made, Wanted(Image(made, file, lambda sha256: False, tmp_path)), None), None, shown.track)
+    assert "hold BOOTSEL while plugging it in" in caught.value.hint
+    assert "hold BOOTSEL" in shown.text
+
+
+def running(**changes: object) -> firmware.Running:
+    fields = {"release": (1, 26, 1), "mpy": 4 << 10 | 3 << 8 | 6, "machine": "Raspberry Pi Pico W with RP2040"}
+    return firmware.Running(**{**fields, "build": "v1.26.1 on 2025-09-11", "unique": "e6", **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"release": (1, 28, 0)}, ""),
+        ({"release": (1, 23, 0)}, "MicroPython 1.23.0 is too old"),
+        ({"mpy": 11 << 10 | 3 << 8 | 6}, "loads modules for rv32imc"),
+        ({"mpy": 4 << 10 | 6}, "loads modules of version 6.0"),
+        ({"machine": "Raspberry Pi Pico with RP2040"}, "is that of a Raspberry Pi Pico with RP2040"),
+    ],
+)
+def test_users_keep_their_micropython_where_it_will_do(changes: dict[str, object], why: str, tmp_path: Path) -> None:
+    board = description.find("pico_w")
+    assert isinstance(board, Uf2Board)
+    reason = firmware.unsuited(running(**changes), board, no_image(board, tmp_path), lambda done, total: None)
+    assert why in reason and bool(why) == bool(reason)
+
+
+def test_an_image_that_runs_already_is_not_written_again(tmp_path: Path) -> None:
+    board = description.find("pico_w")
+    assert isinstance(board, Uf2Board)
+    file = tmp_path / "fw.uf2"
+    # The text lies across two blocks.
+    file.write_bytes(make_image(bytes(250) + b"v1.26.1 on 2025-09-11\0Raspberry Pi Pico W with RP2040\0"))
+    image = Image(board, file, lambda sha256: False, tmp_path)
+    quiet = lambda done, total: None  # noqa: E731
+    assert firmware.unsuited(running(), board, image, quiet) == ""
+    assert "not the given image" in firmware.unsuited(running(build="v1.27.0 on 2025-12-09"), board, image, quiet)
+
+
+def test_another_chip_is_refused_before_anything_is_written() -> None:
+    board = description.find("pico2_w")
+    assert isinstance(board, Uf2Board)
+    with pytest.raises(Failure, match="is a Raspberry Pi Pico W with RP2040, not a rpi_pico2_w"):
+        firmware.check_chip(running(), board, "/dev/ttyACM0")
+    firmware.check_chip(running(machine="Raspberry Pi Pico 2 W with RP2350-RISCV"), board, "/dev/ttyACM0")
+
+
+def test_a_board_that_mpremote_does_not_stop_is_reached_by_ampy(
+    plug: Callable[[str], PtyBoard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = plug("stubborn")
+    enter, tries = Link.enter, []
+
+    def deaf(self: Link, soft_reset: bool = True, seconds: float = 20) -> None:
+        tries.append(self.port)
+        if len(tries) == 1:
+            raise BoardError(f"the board on {self.port} does not enter the raw REPL", "press its RESET button")
+        enter(self, soft_reset, seconds)
+
+    monkeypatch.setattr(Link, "enter", deaf)
+    with reach.repl(str(board.port)) as link:
+        assert link.exec("print(6*7)").strip() == "42"
+    # ampy's own soft reset was between the two.
+    assert len(tries) == 2 and bytes(board.sent).count(b"soft reboot") == 2
+
+
+def test_a_broker_that_only_this_machine_can_reach_is_told(authority: Database) -> None:
+    with pytest.raises(Failure, match="on the board would be the board itself") as caught:
+        prepare(esp_board(), identity(authority, "pump-3"), Surroundings(None, None, "localhost"), several=False)
+    assert "--broker ADDRESS" in caught.value.hint
+    assert prepare(pico(), identity(authority, "pump-3"), Surroundings(None, None, "localhost"), several=False)
+
+
+def test_several_boards_cannot_be_the_same_device(authority: Database) -> None:
+    with pytest.raises(Failure, match="same id"):
+        prepare(esp_board(), identity(authority, "pump"), Surroundings(None, None, None), several=True)
+    assert prepare(esp_board(), identity(authority, "pump-{}"), Surroundings(None, None, None), several=True)
+
+
+def test_without_an_authority_there_is_no_identity_unless_one_was_asked_for(tmp_path: Path) -> None:
+    where = str(tmp_path / "none.db")
+    nothing = Surroundings(None, None, None)
+    assert prepare(esp_board(), Identity(None, (), (), where, None, False), nothing, several=False) is None
+    with pytest.raises(Failure, match="no authority in") as caught:
+        prepare(esp_board(), Identity("pump-3", (), (), where, None, False), nothing, several=False)
+    assert "microseal init" in caught.value.hint
