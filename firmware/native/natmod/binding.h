@@ -64,11 +64,18 @@ static uint8_t *sized(mp_obj_t object, unsigned length, const char *name)
     return v.bytes;
 }
 
+/* 0 for a number that is too large for MicroPython's small ones, of which no argument is. */
+static mp_int_t small_int(mp_obj_t object)
+{
+    mp_int_t number = mp_obj_get_int_truncated(object); /* raises TypeError, but never OverflowError */
+    return mp_obj_is_small_int(object) ? number : 0;
+}
+
 /* The number of a suite that is built in. */
 static uint8_t suite_of(mp_obj_t object)
 {
-    mp_int_t number = mp_obj_get_int(object);
-    if (!mp_obj_is_small_int(object) || number != (uint8_t)number || !ms_has_suite(number)) {
+    mp_int_t number = small_int(object);
+    if (number != (uint8_t)number || !ms_has_suite(number)) {
         mp_raise_ValueError(TEXT(ms_error_text(MS_ERR_SUITE)));
     }
     return number;
@@ -192,8 +199,8 @@ static mp_obj_t hkdf(size_t n_args, const mp_obj_t *args)
     uint8_t *out;
     uint8_t suite = suite_of(args[0]);
     view ikm = readable(args[1]), salt = readable(args[2]), info = readable(args[3]);
-    mp_int_t n = mp_obj_get_int(args[4]);
-    if (!mp_obj_is_small_int(args[4]) || n < 1 || n > 255 * MS_HASH_SIZE) {
+    mp_int_t n = small_int(args[4]);
+    if (n < 1 || n > 255 * MS_HASH_SIZE) {
         mp_raise_ValueError(TEXT("n: 1 to 8160 expected"));
     }
     mp_obj_t result = new_bytes(n, &out);
