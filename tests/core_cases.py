@@ -58,6 +58,15 @@ def good_arguments(core, suite):
         "scalar_reduce": [s, ("wide", K)],
         "scalar_mul_add": [s, ("32", K), ("32", K), ("32", K)],
         "sign": [s, ("scalar", K), ("point", P), ("bytes", b"m1"), ("ctx", b"c"), ("bytes", b"m"), ("32", K)],
+        "sign_pair": [
+            s,
+            ("scalar", K),
+            ("33", P),
+            ("bytes", b"m1"),
+            ("ctx", b"c"),
+            ("bytes", b"m"),
+            ("out 65 pair", bytearray(K + P)),
+        ],
         "verify": [s, ("point", P), ("bytes", b"m1"), ("ctx", b"c"), ("bytes", b"m"), ("64", sig)],
         "ecqv_issue": [s, ("bytes", b"cert"), ("scalar", K), ("scalar", d_ca)],
         "ecqv_public": [s, ("bytes", b"cert"), ("point", C), ("point", q_ca)],
@@ -130,11 +139,12 @@ def case_wrong_arguments(core):
     for suite in core.SUITES:
         for name, arguments in good_arguments(core, suite).items():
             f = getattr(core, name)
-            values = [fresh(*argument) for argument in arguments]
             for i, (kind, value) in enumerate(arguments):
                 for error, bad in bad_values(kind, suite, value):
+                    values = [fresh(*argument) for argument in arguments]
                     found = outcome(f, *(values[:i] + [bad] + values[i + 1 :]))
                     assert found is error, (name, i, kind, bad, found)
+            values = [fresh(*argument) for argument in arguments]
             expect(TypeError, f)
             if name not in ("hash", "hmac", "cmac"):
                 expect(TypeError, f, *(values + [b""]))
@@ -156,7 +166,7 @@ def case_kinds_of_buffers(core):
                     if kind in ("suite", "n"):
                         values.append(value)
                     elif kind.startswith("out"):
-                        out = bytearray(len(value))
+                        out = bytearray(value if "pair" in kind else len(value))
                         values.append(out)
                     else:
                         values.append(convert(value))
@@ -177,13 +187,27 @@ def case_results(core):
     nothing = ("gcm_seal", "hash_update", "wipe")
     for suite in core.SUITES:
         for name, arguments in good_arguments(core, suite).items():
-            result = getattr(core, name)(*[value for _, value in arguments])
+            result = getattr(core, name)(*[fresh(*argument) for argument in arguments])
             if name in nothing:
                 assert result is None, name
             elif name == "ecqv_accept":
                 assert type(result) is tuple and [type(x) for x in result] == [bytes, bytes]
             else:
                 assert isinstance(result, kinds.get(name, bytes)), name
+
+
+def case_a_pair_serves_once(core):
+    for suite in core.SUITES:
+        P = core.base_mul(suite, K)
+        v = core.hash(suite, b"v")
+        pair = bytearray(v + core.base_mul(suite, v))
+        sig = core.sign_pair(suite, K, P, b"m1", b"c", b"m", pair)
+        assert core.verify(suite, P, b"m1", b"c", b"m", sig)
+        assert pair == bytes(65)
+        expect(ValueError, core.sign_pair, suite, K, P, b"m1", b"c", b"m", pair)
+        pair = bytearray(v + core.base_mul(suite, v))
+        expect(ValueError, core.sign_pair, suite, bytes(32), P, b"m1", b"c", b"m", pair)
+        assert pair == bytes(65)
 
 
 def case_hash_state(core):
@@ -355,6 +379,7 @@ def operation_of(core, name, v):
         "scalar_reduce": lambda: core.scalar_reduce(s, v["x"]),
         "scalar_mul_add": lambda: core.scalar_mul_add(s, v["a"], v["b"], v["c"]),
         "sign": lambda: core.sign(s, v["d"], v["Q"], v["label"], v["ctx"], v["msg"], v["rand"]),
+        "sign_pair": lambda: core.sign_pair(s, v["d"], v["Q"], v["label"], v["ctx"], v["msg"], bytearray(v["pair"])),
         "verify": lambda: core.verify(s, v["Q"], v["label"], v["ctx"], v["msg"], v["sig"]) or ValueError,
         "ecqv_issue": lambda: core.ecqv_issue(s, v["cert"], v["k"], v["d_ca"]),
         "ecqv_public": lambda: core.ecqv_public(s, v["cert"], v["C"], v["q_ca"]),
@@ -368,7 +393,7 @@ def expected_of(name, v):
         return v["is"] == b"\1"
     if name == "ecqv_accept":
         return v["d"], v["Q"]
-    return v[{"sign": "sig", "ecqv_issue": "a", "ecqv_public": "Q"}.get(name, "out")]
+    return v[{"sign": "sig", "sign_pair": "sig", "ecqv_issue": "a", "ecqv_public": "Q"}.get(name, "out")]
 
 
 def run_vectors(core, path, step=1):

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t scalar[32], point[33], other[33], sig[64], buffer[64];
+static uint8_t scalar[32], point[33], other[33], sig[64], pair[65], buffer[64];
 
 static int untouched(const uint8_t *p, size_t length)
 {
@@ -43,6 +43,7 @@ static void unknown_suites(void)
         CHECK(REFUSES(ms_mul_add(s, scalar, point, point, buffer), MS_ERR_SUITE));
         CHECK(REFUSES(ms_ecdh(s, scalar, point, buffer), MS_ERR_SUITE));
         CHECK(REFUSES(ms_sign(s, scalar, point, "m1", 2, "", 0, "", 0, scalar, buffer), MS_ERR_SUITE));
+        CHECK(REFUSES(ms_sign_pair(s, scalar, point, "m1", 2, "", 0, "", 0, pair, buffer), MS_ERR_SUITE));
         CHECK(ms_verify(s, point, "m1", 2, "", 0, "", 0, sig) == MS_ERR_SUITE);
         CHECK(REFUSES(ms_ecqv_issue(s, "", 0, scalar, scalar, buffer), MS_ERR_SUITE));
         CHECK(REFUSES(ms_ecqv_public(s, "", 0, point, point, buffer), MS_ERR_SUITE));
@@ -61,6 +62,7 @@ static void lengths(uint8_t suite)
     CHECK(REFUSES(ms_scalar_reduce(suite, scalar, 0, buffer), MS_ERR_LENGTH));
     CHECK(REFUSES(ms_scalar_reduce(suite, long_out, 65, buffer), MS_ERR_LENGTH));
     CHECK(REFUSES(ms_sign(suite, scalar, point, "m1", 2, context, 65536, "", 0, scalar, buffer), MS_ERR_LENGTH));
+    CHECK(REFUSES(ms_sign_pair(suite, scalar, point, "m1", 2, context, 65536, "", 0, pair, buffer), MS_ERR_LENGTH));
     CHECK(ms_verify(suite, point, "m1", 2, context, 65536, "", 0, sig) == MS_ERR_LENGTH);
     CHECK(ms_sign(suite, scalar, point, "m1", 2, context, 65535, "", 0, scalar, buffer) == MS_OK);
     CHECK(ms_verify(suite, point, "m1", 2, context, 65535, "", 0, buffer) == MS_OK);

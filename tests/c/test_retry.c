@@ -89,6 +89,14 @@ static void run(uint8_t suite)
     set_nonce(0, v);
     set_nonce(1, good);
     expect(suite, d, Q, 2);
+
+    /* The same v in a pair: there is no other to go on with. */
+    uint8_t pair[65], sig[64], zeroes[65] = {0};
+    fe_store(pair, v);
+    memcpy(pair + 32, commitment, 33);
+    CHECK(ms_sign_pair(suite, d, Q, "m1", 2, "c", 1, message, 4, pair, sig) == MS_ERR_SCALAR);
+    CHECK_BYTES(pair, zeroes, sizeof pair);
+    CHECK_BYTES(sig, zeroes, sizeof sig);
 }
 
 int main(void)

@@ -32,7 +32,7 @@ typedef struct {
     uint8_t a[32];                                                  /* ecqv_accept: fits r */
     uint8_t sealed[216];
     uint8_t cert[91], P[33], A[33], C[33], q_ca[33], nonce[12]; /* public */
-    uint8_t out[256], out2[33];
+    uint8_t out[256], out2[33], pair[65];
 } inputs;
 
 static inputs in;
@@ -72,6 +72,12 @@ static void mul_add_scalars(void)
 static void sign(void)
 {
     CHECK(ms_sign(in.suite, in.k, in.P, "m1", 2, in.cert, 30, in.cert, 91, in.random, in.out) == MS_OK);
+}
+static void sign_pair(void)
+{
+    memcpy(in.pair, in.r, 32);
+    memcpy(in.pair + 32, in.P, 33);
+    CHECK(ms_sign_pair(in.suite, in.k, in.P, "m1", 2, in.cert, 30, in.cert, 91, in.pair, in.out) == MS_OK);
 }
 static void ecqv_issue(void)
 {
@@ -218,6 +224,7 @@ static void run(const vector *v)
         {"mul_add, P = G", base_mul_add, 1},
         {"ecdh", ecdh, 1},
         {"sign", sign, 1},
+        {"sign_pair", sign_pair, 1},
         {"verify", verify, 1},
         {"ecqv_issue", ecqv_issue, 1},
         {"ecqv_accept", ecqv_accept, 1},

@@ -193,6 +193,14 @@ static void run_signature(const vector *v, uint8_t suite)
             CHECK(ms_verify(suite, Q, label.bytes, label.length, ctx.bytes, ctx.length, msg.bytes, msg.length, sig) ==
                   MS_OK);
         }
+    } else if (strcmp(v->operation, "sign_pair") == 0) {
+        uint8_t pair[65], zeroes[65] = {0};
+        memcpy(pair, need(v, "pair", 65), 65);
+        memset(sig, 0xa5, sizeof sig);
+        CHECK(as_expected(v, ms_sign_pair(suite, need(v, "d", 32), Q, label.bytes, label.length, ctx.bytes, ctx.length,
+                                          msg.bytes, msg.length, pair, sig)));
+        check_out(v, sig, "sig", 64);
+        CHECK_BYTES(pair, zeroes, sizeof pair);
     } else {
         CHECK(as_expected(v, ms_verify(suite, Q, label.bytes, label.length, ctx.bytes, ctx.length, msg.bytes,
                                        msg.length, need(v, "sig", 64))));

@@ -34,6 +34,7 @@
 #define MS_SCALAR_SIZE 32
 #define MS_POINT_SIZE 33
 #define MS_SIGNATURE_SIZE 64
+#define MS_PAIR_SIZE 65 /* a scalar and its multiple of G */
 #define MS_KEY_SIZE 16   /* SM4 */
 #define MS_NONCE_SIZE 12 /* SM4-GCM */
 #define MS_TAG_SIZE 16   /* SM4-GCM, SM4-CMAC */
@@ -168,6 +169,17 @@ MS_API ms_error ms_ecdh(uint8_t suite, const uint8_t k[MS_SCALAR_SIZE], const ui
 MS_API ms_error ms_sign(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint8_t Q[MS_POINT_SIZE],
                         const void *label, size_t label_length, const void *context, size_t context_length,
                         const void *message, size_t length, const uint8_t random[32], uint8_t sig[MS_SIGNATURE_SIZE]);
+
+/*
+ * As ms_sign, with a precomputed pair in place of random: pair = v || pt(v*G), 65 bytes, v in range, random and secret.
+ * The pair is zeroed before there is a signature, whatever comes of it, so none is used twice. It is the caller's duty
+ * that v was drawn for this signature alone. Q is only hashed, and not checked. MS_ERR_SCALAR: d or v not in range, as
+ * in a pair that was used, or (once in 2^255) a pair that does not do; take another. sig may not overlap pair.
+ */
+MS_API ms_error ms_sign_pair(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint8_t Q[MS_POINT_SIZE],
+                             const void *label, size_t label_length, const void *context, size_t context_length,
+                             const void *message, size_t length, uint8_t pair[MS_PAIR_SIZE],
+                             uint8_t sig[MS_SIGNATURE_SIZE]);
 
 /*
  * MS_OK: sig is valid. MS_ERR_SIGNATURE: it is not (s out of range, V' infinite, or the hash differs). Everything here

@@ -55,15 +55,31 @@ static MS_NOINLINE void derive_nonce(fe v, uint8_t suite, const uint8_t d[MS_SCA
 }
 
 /*
- * One try: sig from the nonce v. The result is 0 if v or s is 0: then sig is not a signature. That it is may be known,
- * since for all but one in 2^255 nonces it is not.
+ * sig from the nonce v, whose commitment is pt(v*G). The result is 0 if s is 0: then sig is not a signature. That it is
+ * may be known, since for all but one in 2^255 nonces it is not.
  * in: v, d < q
  */
+static MS_NOINLINE int respond(uint8_t sig[MS_SIGNATURE_SIZE], const fe v, const uint8_t commitment[MS_POINT_SIZE],
+                               const fe d, uint8_t suite, const statement *it, const curve *c)
+{
+    fe e, s, zero = {0};
+    hash_statement(sig, suite, it, commitment);
+    scalar_load(e, sig, c);
+    fe_sub(e, zero, e, &c->q);
+    scalar_mul_add(s, e, d, v, c);
+    limb none = fe_is_zero(s);
+    declassify(&none, sizeof none);
+    fe_store(sig + 32, s);
+    declassify(sig + 32, 32); /* masked by v */
+    ms_wipe(s, sizeof s);
+    return !none;
+}
+
+/* One try: sig from the nonce v. The result is 0 if v or s is 0, as above. in: v, d < q */
 static MS_NOINLINE int sign_with(uint8_t sig[MS_SIGNATURE_SIZE], const fe v, const fe d, uint8_t suite,
                                  const statement *it, const curve *c)
 {
     point r;
-    fe e, s, zero = {0};
     uint8_t commitment[MS_POINT_SIZE];
     limb none = fe_is_zero(v);
     declassify(&none, sizeof none);
@@ -72,17 +88,8 @@ static MS_NOINLINE int sign_with(uint8_t sig[MS_SIGNATURE_SIZE], const fe v, con
     }
     point_mul_base(&r, v, c);
     point_encode(commitment, &r, c);
-    hash_statement(sig, suite, it, commitment);
-    scalar_load(e, sig, c);
-    fe_sub(e, zero, e, &c->q);
-    scalar_mul_add(s, e, d, v, c);
-    none = fe_is_zero(s);
-    declassify(&none, sizeof none);
-    fe_store(sig + 32, s);
-    declassify(sig + 32, 32); /* masked by v */
     ms_wipe(&r, sizeof r);
-    ms_wipe(s, sizeof s);
-    return !none;
+    return respond(sig, v, commitment, d, suite, it, c);
 }
 
 ms_error ms_sign(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint8_t Q[MS_POINT_SIZE], const void *label,
@@ -106,6 +113,30 @@ ms_error ms_sign(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint8_t Q
         do {
             derive_nonce(v, suite, d, random, bound, i++, c);
         } while (!sign_with(sig, v, key, suite, &it, c));
+    }
+    ms_wipe(key, sizeof key);
+    ms_wipe(v, sizeof v);
+    burn_stack();
+    return error;
+}
+
+ms_error ms_sign_pair(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint8_t Q[MS_POINT_SIZE], const void *label,
+                      size_t label_length, const void *context, size_t context_length, const void *message,
+                      size_t length, uint8_t pair[MS_PAIR_SIZE], uint8_t sig[MS_SIGNATURE_SIZE])
+{
+    const statement it = {Q, label, context, message, label_length, context_length, length};
+    uint8_t commitment[MS_POINT_SIZE];
+    fe key, v;
+    const curve *c = curve_of(suite);
+    ms_error error = !c ? MS_ERR_SUITE : context_length > 0xffff ? MS_ERR_LENGTH : MS_OK;
+    if (!error) {
+        memcpy(commitment, pair + MS_SCALAR_SIZE, sizeof commitment);
+        error = scalar_load_checked(key, d, c) || scalar_load_checked(v, pair, c) ? MS_ERR_SCALAR : MS_OK;
+    }
+    ms_wipe(pair, MS_PAIR_SIZE); /* before there is a signature: never two with one nonce */
+    if (!error && !respond(sig, v, commitment, key, suite, &it, c)) {
+        ms_wipe(sig, MS_SIGNATURE_SIZE);
+        error = MS_ERR_SCALAR;
     }
     ms_wipe(key, sizeof key);
     ms_wipe(v, sizeof v);

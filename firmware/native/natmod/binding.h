@@ -360,6 +360,20 @@ static mp_obj_t sign(size_t n_args, const mp_obj_t *args)
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(sign_obj, 7, 7, sign);
 
+/* suite, d, Q, label, ctx, msg, pair */
+static mp_obj_t sign_pair(size_t n_args, const mp_obj_t *args)
+{
+    uint8_t *sig;
+    mp_obj_t result = new_bytes(MS_SIGNATURE_SIZE, &sig);
+    view label = readable(args[3]), context = readable(args[4]), message = readable(args[5]);
+    view_of(args[6], MP_BUFFER_WRITE);
+    check(ms_sign_pair(suite_of(args[0]), sized(args[1], MS_SCALAR_SIZE, "d"), sized(args[2], MS_POINT_SIZE, "Q"),
+                       label.bytes, label.length, context.bytes, context.length, message.bytes, message.length,
+                       sized(args[6], MS_PAIR_SIZE, "pair"), sig));
+    return result;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(sign_pair_obj, 7, 7, sign_pair);
+
 /* suite, Q, label, ctx, msg, sig */
 static mp_obj_t verify(size_t n_args, const mp_obj_t *args)
 {

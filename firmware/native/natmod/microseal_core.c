@@ -59,6 +59,7 @@ mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *a
     mp_store_global(MP_QSTR_scalar_reduce, MP_OBJ_FROM_PTR(&scalar_reduce_obj));
     mp_store_global(MP_QSTR_scalar_mul_add, MP_OBJ_FROM_PTR(&scalar_mul_add_obj));
     mp_store_global(MP_QSTR_sign, MP_OBJ_FROM_PTR(&sign_obj));
+    mp_store_global(MP_QSTR_sign_pair, MP_OBJ_FROM_PTR(&sign_pair_obj));
     mp_store_global(MP_QSTR_verify, MP_OBJ_FROM_PTR(&verify_obj));
     mp_store_global(MP_QSTR_ecqv_issue, MP_OBJ_FROM_PTR(&ecqv_issue_obj));
     mp_store_global(MP_QSTR_ecqv_public, MP_OBJ_FROM_PTR(&ecqv_public_obj));

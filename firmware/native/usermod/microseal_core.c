@@ -30,6 +30,7 @@ static const mp_rom_map_elem_t names[] = {
     {MP_ROM_QSTR(MP_QSTR_scalar_reduce), MP_ROM_PTR(&scalar_reduce_obj)},
     {MP_ROM_QSTR(MP_QSTR_scalar_mul_add), MP_ROM_PTR(&scalar_mul_add_obj)},
     {MP_ROM_QSTR(MP_QSTR_sign), MP_ROM_PTR(&sign_obj)},
+    {MP_ROM_QSTR(MP_QSTR_sign_pair), MP_ROM_PTR(&sign_pair_obj)},
     {MP_ROM_QSTR(MP_QSTR_verify), MP_ROM_PTR(&verify_obj)},
     {MP_ROM_QSTR(MP_QSTR_ecqv_issue), MP_ROM_PTR(&ecqv_issue_obj)},
     {MP_ROM_QSTR(MP_QSTR_ecqv_public), MP_ROM_PTR(&ecqv_public_obj)},

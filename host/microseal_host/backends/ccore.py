@@ -50,6 +50,9 @@ _ffi.cdef("""
     int ms_sign(uint8_t suite, const uint8_t *d, const uint8_t *Q, const void *label, size_t label_length,
                 const void *context, size_t context_length, const void *message, size_t length,
                 const uint8_t *random, uint8_t *sig);
+    int ms_sign_pair(uint8_t suite, const uint8_t *d, const uint8_t *Q, const void *label, size_t label_length,
+                     const void *context, size_t context_length, const void *message, size_t length,
+                     uint8_t *pair, uint8_t *sig);
     int ms_verify(uint8_t suite, const uint8_t *Q, const void *label, size_t label_length, const void *context,
                   size_t context_length, const void *message, size_t length, const uint8_t *sig);
     int ms_ecqv_issue(uint8_t suite, const void *cert, size_t length, const uint8_t *k, const uint8_t *d_ca,
@@ -309,6 +312,22 @@ def sign(suite: int, d: Buffer, Q: Buffer, label: Buffer, ctx: Buffer, msg: Buff
     _check(
         _lib.ms_sign(
             _suite(suite), key, public, tag, len(tag), context, len(context), message, len(message), random, out
+        )
+    )
+    return _take(out)
+
+
+def sign_pair(suite: int, d: Buffer, Q: Buffer, label: Buffer, ctx: Buffer, msg: Buffer, pair: Any) -> bytes:
+    """As sign, with a precomputed pair v || pt(v*G) (65 bytes, writable), which is zeroed; ValueError for one that was used."""
+    tag, context, message = _view(label, "label"), _view(ctx, "ctx"), _view(msg, "msg")
+    key, public, nonce, out = _scalar(d, "d"), _point(Q, "Q"), _view(pair, "pair", writable=True), _new(64)
+    if len(nonce) != 65:
+        raise ValueError(f"pair: 65 bytes expected, got {len(nonce)}")
+    if len(context) > 65535:
+        raise ValueError(f"ctx: at most 65535 bytes, got {len(context)}")
+    _check(
+        _lib.ms_sign_pair(
+            _suite(suite), key, public, tag, len(tag), context, len(context), message, len(message), nonce, out
         )
     )
     return _take(out)

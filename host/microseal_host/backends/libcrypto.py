@@ -437,6 +437,22 @@ def sign(
     raise ValueError("no nonce found")
 
 
+def sign_pair(suite: int, d: Buffer, Q: Buffer, label: Buffer, ctx: Buffer, msg: Buffer, pair: Any) -> bytes:
+    """As sign, with a precomputed pair v || pt(v*G) (65 bytes, writable), which is zeroed; ValueError for one that was used."""
+    s = _suite(suite)
+    public = _sized(Q, 33, "Q")
+    tag, covered = _bound(s, public, _bytes(label, "label"), _bytes(ctx, "ctx"), _bytes(msg, "msg"))
+    d, held = _sized(d, 32, "d"), _writable(pair, 65, "pair")
+    v, commitment = bytes(held[:32]), bytes(held[32:])
+    held[:] = bytes(65)  # before there is a signature: never two with one nonce
+    d, v = _scalar(s, d, "d"), _scalar(s, v, "pair")
+    e = s.hash(tag + commitment + covered)
+    response = _muladd(s, e, d, v, subtract=True)
+    if response == _ZERO:
+        raise ValueError("pair: does not do for this message")
+    return e + response
+
+
 def verify(
     suite: int,
     Q: Buffer,

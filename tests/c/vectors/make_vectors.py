@@ -301,6 +301,8 @@ def signatures_computed() -> Iterator[Case]:
             sig = schnorr.sign(suite, d, label, ctx, msg, rand)
             fields: Fields = {"suite": number, "Q": suite.public(d), "label": label.encode(), "ctx": ctx, "msg": msg}
             yield "sign", fields | {"d": sc(d), "rand": rand, "sig": sig}
+            v = schnorr.nonce(suite, d, label, ctx, msg, rand, 0)
+            yield "sign_pair", fields | {"d": sc(d), "pair": sc(v) + suite.public(v), "sig": sig}
             refused = fields | {"error": "MS_ERR_SIGNATURE"}
             e, s = sig[:32], int.from_bytes(sig[32:], "big")
             for bad in (0, curve.q, (1 << 256) - 1, curve.q - s, s ^ 1):
@@ -330,6 +332,9 @@ def signatures_computed() -> Iterator[Case]:
             yield "sign", fields | {"d": sc(d), "rand": bytes(32), "Q": bad, "error": "MS_ERR_POINT"}
         for bad_d in (0, curve.q, (1 << 256) - 1):
             yield "sign", fields | {"d": sc(bad_d), "rand": bytes(32), "error": "MS_ERR_SCALAR"}
+            one, bad = sc(1) + suite.public(1), sc(bad_d) + suite.public(1)
+            yield "sign_pair", fields | {"d": sc(bad_d), "pair": one, "error": "MS_ERR_SCALAR"}
+            yield "sign_pair", fields | {"d": sc(1), "pair": bad, "error": "MS_ERR_SCALAR"}
 
 
 def certificates_computed() -> Iterator[Case]:
