@@ -104,6 +104,15 @@ class Interface:
     def sign(self, suite: int, d: bytes, Q: bytes, label: bytes, ctx: bytes, msg: bytes, rand: bytes) -> bytes:
         return self.result(64, "sign", suite, d, Q, label, len(label), ctx, len(ctx), msg, len(msg), rand)
 
+    def sign_pair(self, suite: int, d: bytes, Q: bytes, label: bytes, ctx: bytes, msg: bytes, pair: bytearray) -> bytes:
+        self.machine.forget()
+        at, out = self.put(pair), self.put(bytes(64))
+        try:
+            self.good("sign_pair", suite, d, Q, label, len(label), ctx, len(ctx), msg, len(msg), at, out)
+        finally:
+            pair[:] = self.machine.get(at, len(pair))
+        return self.machine.get(out, 64)
+
     def verify(self, suite: int, Q: bytes, label: bytes, ctx: bytes, msg: bytes, sig: bytes) -> bool:
         self.machine.forget()
         found = self.status("verify", suite, Q, label, len(label), ctx, len(ctx), msg, len(msg), sig)
