@@ -10,9 +10,12 @@ GATE = 2  # the gate's side of a session
 
 
 class Certificate:
-    """A parsed certificate, 82 to 113 bytes; its points are checked, its issuer and dates are not yet (Anchor.check)."""
+    """A parsed certificate, 82 to 113 bytes; its points are checked, its issuer and dates are not yet (Anchor.check).
 
-    def __init__(self, raw):
+    mine: a point that needs no check, which takes a small chip 330,000 cycles: the Gi that the holder made itself.
+    """
+
+    def __init__(self, raw, mine=None):
         read = Reader(raw)
         self.raw = bytes(raw)
         self.suite = read.uint(1)
@@ -26,7 +29,8 @@ class Certificate:
         if self.suite not in crypto.core.SUITES:
             raise Refused(errors.SUITE)
         crypto.check_point(self.suite, self.reconstruction)
-        crypto.check_point(self.suite, self.share_point)
+        if self.share_point != mine:
+            crypto.check_point(self.suite, self.share_point)
         self.hash = crypto.core.hash(self.suite, crypto.tag(b"cert", self.suite), self.raw)
         self.kid = self.hash[:8]
 
@@ -146,7 +150,7 @@ def accept_reply(anchor, raw, device, r, share_point, flags=DEVICE, now=None):
     if suite != anchor.suite:
         raise Refused(errors.SUITE)
     cert = Certificate(
-        certificate_bytes(suite, got_flags, anchor.issuer, not_after, device, reconstruction, share_point)
+        certificate_bytes(suite, got_flags, anchor.issuer, not_after, device, reconstruction, share_point), share_point
     )
     anchor.check(cert, flags, now)
     if not crypto.core.is_scalar(suite, a):
