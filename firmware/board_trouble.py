@@ -31,7 +31,9 @@ def explain(error):
     code = error.args[0] if error.args else None
     if isinstance(error, MQTTException):
         return f"the broker refuses this client ({_REFUSALS.get(code, error)})"
-    if isinstance(code, int) and code < 0:  # getaddrinfo's own numbers, on every port
+    if (
+        isinstance(code, int) and code < 0 or "addrinfo" in str(code)
+    ):  # getaddrinfo's own numbers; text on the Unix port
         return "no connection to the broker (its name is not known here)"
     return f"no connection to the broker ({_ERRNOS.get(code, error)})"
 
