@@ -33,6 +33,7 @@ COMMANDS = [
     ["device", "reject"],
     ["device", "info"],
     ["provision"],
+    ["bridge"],
     ["claim", "create"],
     ["claim", "list"],
     ["claim", "revoke"],

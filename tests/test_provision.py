@@ -58,7 +58,7 @@ def device(office: Desk, name: str) -> dict[str, Any]:
 
 def shapes(secret: bytes) -> Iterator[bytes]:
     """Every way in which a part of a secret of at least eight bytes could be on the wire."""
-    for at in range(0, len(secret) - 7):
+    for at in range(len(secret) - 7):
         part = secret[at : at + 8]
         yield part
         yield part[::-1]

@@ -17,7 +17,7 @@ from microseal.errors import MicrosealError, NotReady, Refused
 from microseal_host.backends import libcrypto
 
 from ..failure import INTERRUPTED, NEGATIVE, NOT_READY, Failure
-from . import attacks, authority, claim, crosscheck, device, group, init, listen, output, provision, publish
+from . import attacks, authority, bridge, claim, crosscheck, device, group, init, listen, output, provision, publish
 
 
 class _Root(TyperGroup):
@@ -78,6 +78,7 @@ app.add_typer(claim.app, name="claim")
 app.add_typer(group.app, name="group")
 app.add_typer(authority.app, name="authority")
 app.command("provision", epilog=provision.EXAMPLE)(provision.provision)
+app.command("bridge", epilog=bridge.EXAMPLE)(bridge.bridge)
 app.command("listen", epilog=listen.EXAMPLE)(listen.listen)
 app.command("publish", epilog=publish.EXAMPLE)(publish.publish)
 app.command("crosscheck", epilog=crosscheck.EXAMPLE)(crosscheck.crosscheck)
