@@ -164,6 +164,26 @@ def test_a_burst(plant: Plant, pump: Device, desk: Device) -> None:
     assert desk.refused() == []
 
 
+def test_work_done_ahead(plant: Plant, pump: Device, desk: Device) -> None:
+    """Signatures by precomputed pairs are made in idle time, by the program itself or by a task, and are as good as others."""
+    form(plant, "ahead", 2, (0, "#"))
+    desk.do("client.subscribe('ahead/#')")
+    pump.do("client.publish('ahead/first', 'of which the certificate is fetched')")
+    assert until(lambda: desk.messages("ahead/first"))
+    for fill in ("while client.idle(): pass", "asyncio.run(asyncio.wait_for(client.keep_ready(), 0.5))"):
+        if fill.startswith("asyncio"):
+            pump.do("import asyncio")
+            with pytest.raises(Remote, match="TimeoutError|OSError"):
+                pump.do(fill)
+        else:
+            pump.do(fill)
+        assert pump.do("len(client.member._pairs._pairs)") == 4
+        for number in range(6):
+            pump.do(f"client.publish('ahead/{fill[0]}', '{number}')")
+        assert pump.do("len(client.member._pairs._pairs)") == 0
+        assert until(lambda fill=fill: len(desk.messages(f"ahead/{fill[0]}")) == 6)
+
+
 def test_a_callback_that_answers_a_burst(plant: Plant, pump: Device, desk: Device) -> None:
     """None of the answers waits, or more questions would come meanwhile than there is room for."""
     form(plant, "echo", 2, (0, "t"), (1, "q"))

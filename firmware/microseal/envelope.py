@@ -22,14 +22,15 @@ _SIG = 64
 _TAG = 16
 
 
-def seal(epoch, me, direction, mode, topic, t, message, nonce, entropy):
+def seal(epoch, me, direction, mode, topic, t, message, nonce, entropy, pairs=None):
     """The envelope (bytearray) of `message` (bytes-like) on `topic` (bytes) at time t.
 
     epoch: an Epoch with the keys that the mode needs; me: the sender's Identity; nonce: 12 bytes, boot value ‖ u32 counter, never
     used before (modes 1 and 2); entropy: its scalar() and fresh() are drawn in the order z, rand of the sender, rand of the group.
+    pairs: Pairs, if there are any, of which one makes the sender's signature; its rand is not drawn then.
     """
     if mode == ANONYMOUS:
-        return _seal_anonymous(epoch, me, direction, topic, t, message, entropy)
+        return _seal_anonymous(epoch, me, direction, topic, t, message, entropy, pairs)
     size = len(message)
     tag = _TAG if mode == SECRET else 0
     end = _HEAD + size + tag
@@ -42,11 +43,19 @@ def seal(epoch, me, direction, mode, topic, t, message, nonce, entropy):
         crypto.core.gcm_seal(key, nonce, context + bytes(view[:_AAD]), message, view[_HEAD:end])
     else:
         out[_HEAD:end] = message
-    out[end:] = me.sign(_LABELS[mode], context, view[:end], entropy.fresh(32))
+    out[end:] = _sign(me, _LABELS[mode], context, view[:end], entropy, pairs)
     return out
 
 
-def _seal_anonymous(epoch, me, direction, topic, t, message, entropy):
+def _sign(me, label, context, message, entropy, pairs):
+    """The sender's signature: 64 bytes."""
+    pair = pairs.take() if pairs is not None else None
+    if pair is None:
+        return me.sign(label, context, message, entropy.fresh(32))
+    return me.sign_pair(label, context, message, pair)
+
+
+def _seal_anonymous(epoch, me, direction, topic, t, message, entropy, pairs):
     core, suite = crypto.core, epoch.suite
     context = epoch.context(topic)
     z = entropy.scalar()
@@ -60,7 +69,7 @@ def _seal_anonymous(epoch, me, direction, topic, t, message, entropy):
     out[0:_HEAD_ANONYMOUS] = head
     at = _HEAD_ANONYMOUS
     out[at : at + 8] = me.kid
-    out[at + 8 : at + _INNER] = me.sign(b"m3i", context, head + bytes(message), entropy.fresh(32))
+    out[at + 8 : at + _INNER] = _sign(me, b"m3i", context, head + bytes(message), entropy, pairs)
     out[at + _INNER : at + _INNER + size] = message
     out[at + _INNER + size] = 0x80
     key = epoch.anonymous_key(direction, core.ecdh(suite, z, epoch.info.public[receiver_role(direction)]), ephemeral)

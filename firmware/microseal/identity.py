@@ -97,6 +97,10 @@ class Identity:
         """64 bytes; rand: 32 fresh random bytes."""
         return crypto.core.sign(self.suite, self.private, self.public, label, context, message, rand)
 
+    def sign_pair(self, label, context, message, pair):
+        """64 bytes; pair: v ‖ v·G (65 bytes, pairs.py), which is zeroed."""
+        return crypto.core.sign_pair(self.suite, self.private, self.public, label, context, message, pair)
+
 
 def make_request(suite, device, r, g):
     """The request of device id `device` (bytes): 68 bytes and the id. r, g: secret scalars, for this one request only."""

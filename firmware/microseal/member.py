@@ -23,6 +23,7 @@ from .fetching import Fetching
 from .group import KEY_PACKET, PUBLISHER, SUBSCRIBER, make_ask
 from .groups import Groups
 from .inbox import AHEAD, Crowded, Inbox, MissingCertificate, UnknownEpoch
+from .pairs import Pairs
 from .policy import QUERY, STATE
 from .provisioning import count_boot
 from .renewal import Renewal, load_next, take_over
@@ -57,6 +58,7 @@ class Member:
         self._trust = Trust(store, clock, self._fetch_signed)
         self._anchor = self._trust.anchor
         self._entropy = count_boot(store, self._anchor.suite, source)
+        self._pairs = Pairs(self._anchor.suite, self._entropy)
         self._outgoing = []
         self._arrived = []
         self._time_request = None
@@ -194,12 +196,16 @@ class Member:
         if mode == ANONYMOUS:
             if not policy.max_age:  # section 5: receivers would have to remember every message for the whole epoch
                 raise Refused(errors.POLICY)
-            return seal(epoch, me, direction, mode, topic, now - now % 30, message, None, self._entropy)
+            return seal(epoch, me, direction, mode, topic, now - now % 30, message, None, self._entropy, self._pairs)
         if now <= self._boot_time(now):
             raise NotReady("the second of the start is not over yet")
         nonce = self._boot + u32(self._counter)
         self._counter += 1
-        return seal(epoch, me, direction, mode, topic, now, message, nonce, self._entropy)
+        return seal(epoch, me, direction, mode, topic, now, message, nonce, self._entropy, self._pairs)
+
+    def idle(self):
+        """Does a part of what can be done ahead of the next messages, some 10 ms on a board; True if there is more of it."""
+        return self.me is not None and self._pairs.refill()
 
     def take_outgoing(self):
         """[(topic, payload)] to publish now with QoS 1, not retained."""
