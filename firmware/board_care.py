@@ -3,6 +3,7 @@
 import board_chip as chip
 import board_lamp as lamp
 import board_lasting as lasting
+from board_crashes import WELL
 from board_watchdog import Watchdog
 from microseal.errors import StorageError
 from microseal.ticks import sleep_ms, ticks_add, ticks_diff, ticks_ms
@@ -11,9 +12,11 @@ _LOOK = 50  # ms between two looks
 
 
 class Board:
-    """settings: see board_settings.py; name: str; memory: lasting.Memory; log: takes what is to be told."""
+    """settings: see board_settings.py; name: str; memory: lasting.Memory; crashes: Crashes; log: takes what is to be told."""
 
-    def __init__(self, settings, name, memory, log):
+    def __init__(self, settings, name, memory, crashes, log):
+        self._crashes = crashes
+        self._begun = ticks_ms()
         self.lamp = lamp.Lamp(settings["led"], settings["led_inverted"])
         self.watchdog = Watchdog(settings["watchdog"], memory)
         self.wifi = None
@@ -29,7 +32,7 @@ class Board:
         self.online = self.wifi is None
 
     def tend(self):
-        """Feeds the watchdog, looks after the network, and lets the LED go on. Takes milliseconds."""
+        """Feeds the watchdog, looks after the network, lets the LED go on, and forgets old crashes. Takes milliseconds."""
         self.watchdog.feed()
         state = self.state
         if self.wifi is not None:
@@ -38,6 +41,8 @@ class Board:
                 state = lamp.WIFI_PASSWORD if self.wifi.trouble == self._wrong_password else lamp.NO_WIFI
         self.lamp.show(state)
         self.lamp.step()
+        if self._crashes.count and ticks_diff(ticks_ms(), self._begun) >= WELL:
+            self._crashes.well()
 
     def rest(self, ms):
         """Tends the board for ms."""

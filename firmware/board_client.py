@@ -19,6 +19,10 @@ def make_client(board, settings, store, client_id):
             # Without a network there is nothing to try, and the pauses between attempts are not to grow for it.
             return super().check_msg() if board.online else None
 
+        def publish(self, topic, msg, retain=False, qos=0, mode=None):
+            board.tend()
+            super().publish(topic, msg, retain, qos, mode)
+
     broker = settings["broker"]
     if broker is None:
         return BoardClient(client_id, directory=store)

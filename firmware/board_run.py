@@ -7,7 +7,6 @@ import board_trouble as trouble
 import readings
 from board_care import Board
 from board_client import make_client
-from board_crashes import WELL
 from board_sleep import Sleep, SleepingStore
 from microseal.enrolment import stored_id
 from microseal.errors import NotReady, Refused
@@ -36,7 +35,7 @@ class Run:
         self._sleep = Sleep(settings["sleep"], memory)
         if settings["sleep"] and not self._sleep.on:
             log("this board cannot wake by itself: it stays awake")
-        self.board = Board(settings, client_id.decode(), memory, log)
+        self.board = Board(settings, client_id.decode(), memory, crashes, log)
         self.client = make_client(self.board, settings, store, client_id)
         self.client.on_refused = log.refused
 
@@ -61,18 +60,12 @@ class Run:
                 except trouble.CONNECTION as error:
                     self._log("not connected:", trouble.explain(error))  # a broker that is away is no crash of a sketch
                     board.state = trouble.light(error)
-                self._rest(pause)
+                board.rest(pause)
                 pause = min(2 * pause, PAUSE_MAX)
             self._finish()
         finally:
             board.watchdog.release()
             client.disconnect()
-
-    def _rest(self, ms):
-        """Tends the board for ms, and notes when all has been well for long enough."""
-        self.board.rest(ms)
-        if self._crashes.count and self._uptime.seconds() * 1000 >= WELL:
-            self._crashes.well()
 
     # Connecting
 
@@ -87,7 +80,7 @@ class Run:
             while not board.online:
                 if self._sleep.is_due(False):
                     return False
-                self._rest(_LOOK)
+                board.rest(_LOOK)
             try:
                 client.connect(timeout=PATIENCE)
                 break
@@ -100,7 +93,7 @@ class Run:
                 board.state = trouble.light(error)
             if self._sleep.is_due(False):
                 return False
-            self._rest(pause)
+            board.rest(pause)
             pause = min(2 * pause, PAUSE_MAX)
         while True:
             missing = client.missing()
@@ -122,7 +115,7 @@ class Run:
             except trouble.CONNECTION as error:
                 self._log("not connected:", trouble.explain(error))
                 board.state = trouble.light(error)
-                self._rest(1000)
+                board.rest(1000)
             if client.sock is not None:
                 board.state = state
             elif board.online:
@@ -131,7 +124,7 @@ class Run:
             left = ms - ticks_diff(ticks_ms(), begun)
             if left <= 0:
                 return
-            self._rest(min(left, _LOOK))
+            board.rest(min(left, _LOOK))
 
     # Publishing
 
@@ -153,12 +146,11 @@ class Run:
         if not topics:
             return True, "in no group that this device publishes in"
         done, told = True, "publishing"
+        qos = 1 if self._sleep.on else 0  # it is to arrive before the board sleeps
         reading = json.dumps(readings.read(self._uptime.seconds(), self.board.rssi()))
         for topic in topics:
             try:
-                client.publish(
-                    topic, reading, qos=1 if self._sleep.on else 0
-                )  # it is to arrive before the board sleeps
+                client.publish(topic, reading, qos=qos)
             except trouble.CONNECTION as error:
                 done, told = False, "not published: " + trouble.explain(error)
             except (Refused, NotReady) as error:

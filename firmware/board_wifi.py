@@ -110,7 +110,7 @@ class WiFi:
                 self._wlan.config(**{name: value})
             except (ValueError, TypeError):
                 pass  # not an option of this port
-        self._wlan.connect(self._ssid, self._password)
+        self._wlan.connect(self._ssid, self._password or None)  # an open network has an empty one
 
     def _give_up(self, trouble):
         """Until the next attempt the radio is off: that saves power, and starts a driver anew that is stuck."""

@@ -214,6 +214,34 @@ def test_five_crashes_and_the_prompt(chip: Chip, plant: tuple[House, Mosquitto])
     assert chip.end() == 0 and "crash" not in chip.console.replace("board: writes crash", "")
 
 
+SKETCH = """
+import board_care, time
+tend = board_care.Board.tend
+def told(board):
+    print("tended")
+    tend(board)
+def run(client):
+    board_care.Board.tend = told
+    for _ in range(3):
+        print("begins")
+        client.{call}
+    print("ends")
+"""
+
+
+@pytest.mark.parametrize("call", ["publish('g/t/x', 'y')", "check_msg()", "ping(); client.wait_msg()"])
+def test_whatever_a_sketch_does_with_the_client_is_progress(
+    chip: Chip, plant: tuple[House, Mosquitto], call: str
+) -> None:
+    house, broker = plant
+    chip.provision(house, broker.port)
+    house.group("g", sensor="p")
+    (chip.flash / "app.py").write_text(SKETCH.format(call=call))
+    chip.start()
+    assert chip.end() == 0, chip.console
+    assert len(re.findall("begins\n(?:tended\n)+", chip.console)) == 3, chip.console
+
+
 def test_the_watchdog_counts_as_a_crash(chip: Chip, plant: tuple[House, Mosquitto]) -> None:
     house, broker = plant
     chip.provision(house, broker.port)

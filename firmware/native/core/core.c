@@ -8,6 +8,7 @@
 #include "ecqv.c"
 #include "error.c"
 #include "field.c"
+#include "field_29.c"
 #include "field_armv6m.c"
 #include "field_c.c"
 #include "gcm.c"

@@ -15,7 +15,7 @@ static MS_NOINLINE void hash_certificate(fe e, uint8_t suite, const void *cert, 
     fe_load(e, digest);
     for (int i = 0; i < LIMBS; i++) {
         limb above = i + 1 < LIMBS ? e[i + 1] : 0;
-        e[i] = e[i] >> 1 | above << (MS_LIMB_BITS - 1);
+        e[i] = (e[i] >> 1 | above << (MS_LIMB_BITS - 1)) & LIMB_MASK;
     }
 }
 

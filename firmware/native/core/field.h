@@ -1,8 +1,9 @@
 /*
  * Integers modulo a 256-bit prime m: p or q of either curve. 2^255 < m < 2^256.
  *
- * A number is kept in Montgomery form, x * 2^256 mod m, always fully reduced. Both p make reduction cheap, since
- * -p^-1 = 1 modulo the word; both are 3 mod 4, which makes square roots one power.
+ * A number is kept in Montgomery form, x * 2^256 mod m, always fully reduced; with limbs of 29 bits, x * 2^261 and as
+ * field_29.c has it. Both p make reduction cheap, since -p^-1 = 1 modulo the word; both are 3 mod 4, which makes square
+ * roots one power.
  *
  * The six functions of the first part are all that a faster implementation has to bring (one file an architecture,
  * chosen in core.c and the Makefile instead of field_c.c); the second part, field.c, stands on them.
@@ -23,9 +24,13 @@ typedef uint64_t dlimb;
 #    define LIMBS 8
 #    define HALVES(x) (uint32_t)(x), (uint32_t)((uint64_t)(x) >> 32)
 #    define NUMBER(a, b, c, d) {HALVES(d), HALVES(c), HALVES(b), HALVES(a)}
+#elif MS_LIMB_BITS == 29
+typedef uint32_t limb;
+#    define LIMBS 9
 #else
-#    error "MS_LIMB_BITS is 32 or 64"
+#    error "MS_LIMB_BITS is 29, 32 or 64"
 #endif
+#define LIMB_MASK ((limb)-1 >> (8 * sizeof(limb) - MS_LIMB_BITS))
 
 /* Limbs from the least significant; NUMBER takes four 64-bit words from the most significant, as they are read. */
 typedef limb fe[LIMBS];
@@ -36,6 +41,10 @@ typedef struct {
     fe rr;      /* 2^512 mod m */
     fe k;       /* -m^-1 mod 2^256 */
     limb shape; /* which it is, for what is written for one modulus */
+#if MS_LIMB_BITS == 29
+    /* rr is 2^522 mod m, and of k there is but the lowest limb. */
+    fe signed_m, one; /* m and 2^261 mod m, in signed limbs */
+#endif
 } modulus;
 
 #define SHAPE_ANY 0
@@ -55,6 +64,25 @@ MS_FIELD void fe_mul(fe r, const fe a, const fe b, const modulus *m);
 MS_FIELD void fe_sqr(fe r, const fe a, const modulus *m);
 MS_FIELD void fe_add(fe r, const fe a, const fe b, const modulus *m);
 MS_FIELD void fe_sub(fe r, const fe a, const fe b, const modulus *m);
+
+/* r = a - 2b. r may alias a, not b. */
+#if MS_LIMB_BITS == 29
+MS_INTERNAL void fe_sub_twice(fe r, const fe a, const fe b, const modulus *m);
+#else
+static inline void fe_sub_twice(fe r, const fe a, const fe b, const modulus *m)
+{
+    fe_sub(r, a, b, m);
+    fe_sub(r, r, b, m);
+}
+#endif
+
+/*
+ * r = a with 0 <= r < m, each limb between 0 and 2^MS_LIMB_BITS: what fe_bit, fe_is_less and fe_store take. Numbers out
+ * of Montgomery form have to be made so after an addition or the like. r may alias a. Constant time.
+ */
+#if MS_LIMB_BITS == 29
+MS_INTERNAL void fe_normal(fe r, const fe a, const modulus *m);
+#endif
 
 /* r = a / 2. in: a < m; out: r < m; r may alias a. Constant time. */
 MS_FIELD void fe_half(fe r, const fe a, const modulus *m);
@@ -100,6 +128,16 @@ static inline void fe_copy(fe r, const fe a)
         r[i] = a[i];
     }
 }
+
+#if MS_LIMB_BITS != 29
+static inline void fe_normal(fe r, const fe a, const modulus *m)
+{
+    (void)m;
+    if (r != a) {
+        fe_copy(r, a);
+    }
+}
+#endif
 
 /* Bit i of a, 0 <= i < 256; the time depends on nothing else but i. */
 static inline limb fe_bit(const fe a, unsigned i)

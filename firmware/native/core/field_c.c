@@ -1,9 +1,11 @@
-/* Modular arithmetic in plain C, for 32-bit and 64-bit limbs. */
+/* Modular arithmetic in plain C, for 32-bit and 64-bit limbs; and the look-up, for all. */
 #include "field.h"
 
 #if !MS_ARMV6M && !MS_ARMV7EM
 
 #    include <string.h>
+
+#    if MS_LIMB_BITS != 29
 
 /*
  * r = a + top * 2^256 - m, or a if that is negative.
@@ -93,11 +95,13 @@ void fe_half(fe r, const fe a, const modulus *m)
     }
 }
 
+#    endif
+
 void fe_pick(fe_pair *r, const fe_pair *table, unsigned count, limb index)
 {
     memset(r, 0, sizeof *r);
     for (limb i = 0; i < count; i++) {
-        limb hit = mask_of(((i ^ index) - 1) >> (MS_LIMB_BITS - 1)); /* only 0 - 1 has the top bit */
+        limb hit = mask_of(((i ^ index) - 1) >> (8 * sizeof(limb) - 1)); /* only 0 - 1 has the top bit */
         fe_select(r->x, table[i].x, hit);
         fe_select(r->y, table[i].y, hit);
     }

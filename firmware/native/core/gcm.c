@@ -17,40 +17,40 @@ typedef struct {
     uint32_t next;     /* the first counter of the next batch */
     size_t used;       /* words of this batch already taken */
     uint32_t batch[BATCH_WORDS];
-} key_stream;
+    uint32_t mask[4];
+    ghash hash;
+} gcm;
 
 /* Fills the batch with the stream's next blocks, at most as many as needed for the given number of bytes. */
-static void refill(key_stream *stream, size_t bytes)
+static MS_NOINLINE void refill(gcm *it, size_t bytes)
 {
-    unsigned count = bytes < sizeof stream->batch ? (unsigned)((bytes + 15) / 16) : SM4_BATCH;
-    for (unsigned i = 0; i < count; i++) {
-        uint32_t *block = stream->batch + 4 * i;
-        block[0] = stream->nonce[0];
-        block[1] = stream->nonce[1];
-        block[2] = stream->nonce[2];
-        block[3] = stream->next++;
+    const unsigned count = bytes < sizeof it->batch ? (unsigned)((bytes + 15) / 16) : SM4_BATCH;
+    for (uint32_t *block = it->batch; block != it->batch + 4 * count; block += 4) {
+        block[0] = it->nonce[0];
+        block[1] = it->nonce[1];
+        block[2] = it->nonce[2];
+        block[3] = it->next++;
     }
-    if (stream->next == count) { /* the first batch: counter 0 stands for the zero block */
-        memset(stream->batch, 0, 16);
+    if (it->next == count) { /* the first batch: counter 0 stands for the zero block */
+        memset(it->batch, 0, 16);
     }
-    sm4_encrypt(stream->round_keys, stream->batch, count);
-    stream->used = 0;
+    sm4_encrypt(it->round_keys, it->batch, count);
+    it->used = 0;
 }
 
-/* Starts the stream for length bytes of data, and the hash with aad; mask = the tag's mask. */
-static void start(key_stream *stream, ghash *hash, const uint8_t *key, const uint8_t *nonce, const void *aad,
-                  size_t aad_length, size_t length, uint32_t mask[4])
+/* Starts the stream for length bytes of data, and the hash with aad. */
+static void start(gcm *it, const uint8_t *key, const uint8_t *nonce, const void *aad, size_t aad_length, size_t length)
 {
-    sm4_expand(stream->round_keys, key);
+    sm4_expand(it->round_keys, key);
     for (unsigned i = 0; i < 3; i++) {
-        stream->nonce[i] = load32(nonce + 4 * i);
+        it->nonce[i] = load32(nonce + 4 * i);
     }
-    stream->next = 0;
-    refill(stream, length < sizeof stream->batch ? length + 32 : sizeof stream->batch);
-    stream->used = 8;
-    ghash_init(hash, stream->batch);
-    memcpy(mask, stream->batch + 4, 16);
-    ghash_update(hash, aad, aad_length);
+    it->next = 0;
+    refill(it, length < sizeof it->batch ? length + 32 : sizeof it->batch);
+    it->used = 8;
+    memcpy(it->mask, it->batch + 4, sizeof it->mask);
+    ghash_init(&it->hash, it->batch);
+    ghash_update(&it->hash, aad, aad_length);
 }
 
 /* out = data xor words, big-endian; out may be data. count > 0 */
@@ -69,41 +69,37 @@ static MS_NOINLINE void add_words(uint8_t *out, const uint8_t *data, const uint3
 }
 
 /* out = data xor stream; out may be data. Called once, as it leaves the rest of a word behind. */
-static void add_stream(key_stream *stream, const uint8_t *data, size_t length, uint8_t *out)
+static void add_stream(gcm *it, const uint8_t *data, size_t length, uint8_t *out)
 {
-    while (length >= 4) {
-        if (stream->used == BATCH_WORDS) {
-            refill(stream, length);
+    while (length) {
+        if (it->used == BATCH_WORDS) {
+            refill(it, length);
         }
-        const size_t left = BATCH_WORDS - stream->used, count = length / 4 < left ? length / 4 : left;
-        add_words(out, data, stream->batch + stream->used, count);
-        stream->used += count;
+        uint32_t *words = it->batch + it->used;
+        const size_t left = BATCH_WORDS - it->used, count = length / 4 < left ? length / 4 : left;
+        if (count == 0) {
+            for (uint32_t word = *words; length; length--) {
+                *out++ = *data++ ^ (uint8_t)(word >> 24);
+                word <<= 8;
+            }
+            return;
+        }
+        add_words(out, data, words, count);
+        it->used += count;
         data += 4 * count;
         out += 4 * count;
         length -= 4 * count;
     }
-    if (length) {
-        if (stream->used == BATCH_WORDS) {
-            refill(stream, length);
-        }
-        for (uint32_t word = stream->batch[stream->used]; length; length--) {
-            *out++ = *data++ ^ (uint8_t)(word >> 24);
-            word <<= 8;
-        }
-    }
 }
 
-/* tag = GHASH(aad, data) xor mask; hash has taken aad, not data */
-static void make_tag(ghash *hash, size_t aad_length, const uint8_t *data, size_t length, const uint32_t mask[4],
-                     uint8_t tag[16])
+/* tag = GHASH(aad, data) xor mask; the hash has taken aad, not data */
+static void make_tag(gcm *it, size_t aad_length, const uint8_t *data, size_t length, uint8_t tag[16])
 {
-    uint32_t value[4];
-    ghash_update(hash, data, length);
-    ghash_final(hash, aad_length, length, value);
+    ghash_update(&it->hash, data, length);
+    ghash_final(&it->hash, aad_length, length);
     for (unsigned i = 0; i < 4; i++) {
-        store32(tag + 4 * i, value[i] ^ mask[i]);
+        store32(tag + 12 - 4 * i, it->hash.value[i] ^ it->mask[3 - i]);
     }
-    ms_wipe(value, sizeof value);
 }
 
 /* 64-bit parameters, so that the limits can be asked for where size_t is too small to exceed them. */
@@ -115,18 +111,14 @@ static int too_long(uint64_t aad_length, uint64_t length)
 ms_error ms_gcm_seal(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONCE_SIZE], const void *aad,
                      size_t aad_length, const uint8_t *data, size_t length, uint8_t *out)
 {
-    key_stream stream;
-    ghash hash;
-    uint32_t mask[4];
+    gcm it;
     if (too_long(aad_length, length)) {
         return MS_ERR_LENGTH;
     }
-    start(&stream, &hash, key, nonce, aad, aad_length, length, mask);
-    add_stream(&stream, data, length, out);
-    make_tag(&hash, aad_length, out, length, mask, out + length);
-    ms_wipe(&stream, sizeof stream);
-    ms_wipe(&hash, sizeof hash);
-    ms_wipe(mask, sizeof mask);
+    start(&it, key, nonce, aad, aad_length, length);
+    add_stream(&it, data, length, out);
+    make_tag(&it, aad_length, out, length, out + length);
+    ms_wipe(&it, sizeof it);
     burn_stack_shallow();
     return MS_OK;
 }
@@ -134,24 +126,20 @@ ms_error ms_gcm_seal(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONC
 ms_error ms_gcm_open(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONCE_SIZE], const void *aad,
                      size_t aad_length, const uint8_t *data, size_t length, uint8_t *out)
 {
-    key_stream stream;
-    ghash hash;
-    uint32_t mask[4];
+    gcm it;
     uint8_t tag[MS_TAG_SIZE];
     if (length < MS_TAG_SIZE || too_long(aad_length, length - MS_TAG_SIZE)) {
         return MS_ERR_LENGTH;
     }
     length -= MS_TAG_SIZE;
-    start(&stream, &hash, key, nonce, aad, aad_length, length, mask);
-    make_tag(&hash, aad_length, data, length, mask, tag);
+    start(&it, key, nonce, aad, aad_length, length);
+    make_tag(&it, aad_length, data, length, tag);
     int good = ms_equal(tag, data + length, MS_TAG_SIZE);
     declassify(&good, sizeof good); /* the outcome is the answer */
     if (good) {
-        add_stream(&stream, data, length, out);
+        add_stream(&it, data, length, out);
     }
-    ms_wipe(&stream, sizeof stream);
-    ms_wipe(&hash, sizeof hash);
-    ms_wipe(mask, sizeof mask);
+    ms_wipe(&it, sizeof it);
     ms_wipe(tag, sizeof tag);
     burn_stack_shallow();
     return good ? MS_OK : MS_ERR_TAG;

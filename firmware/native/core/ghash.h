@@ -21,7 +21,7 @@ MS_SYMMETRIC void ghash_blocks(ghash *ctx, const uint8_t *data, size_t count);
 /* Takes length bytes, padded with zeroes to whole blocks. */
 MS_INTERNAL void ghash_update(ghash *ctx, const uint8_t *data, size_t length);
 
-/* Takes the block of the two lengths, in bytes; out = the value, as big-endian words. */
-MS_INTERNAL void ghash_final(ghash *ctx, uint64_t aad_length, uint64_t length, uint32_t out[4]);
+/* Takes the block of the two lengths, in bytes. */
+MS_INTERNAL void ghash_final(ghash *ctx, uint64_t aad_length, uint64_t length);
 
 #endif

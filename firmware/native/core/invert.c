@@ -43,9 +43,10 @@ MS_NOINLINE void fe_invert(fe r, const fe a, const modulus *m)
     const fe zero = {0};
     gcd_state s;
     int32_t zeta = -1;
+    fe_normal(r, a, m);
     for (unsigned i = 0; i < GCD_WORDS; i++) {
         s.dem[i][2] = s.fg[i][0] = digit_of(m->m, i);
-        s.fg[i][1] = digit_of(a, i);
+        s.fg[i][1] = digit_of(r, i);
         s.dem[i][0] = 0;
         s.dem[i][1] = digit_of(m->rr, i); /* which makes the inverse of a 2^256 that of a, times 2^256 */
     }
@@ -64,7 +65,7 @@ MS_NOINLINE void fe_invert(fe r, const fe a, const modulus *m)
         word |= x << bits;
         bits += GCD_STEPS;
         if (bits >= MS_LIMB_BITS && out < LIMBS) {
-            r[out++] = word;
+            r[out++] = word & LIMB_MASK;
             bits -= MS_LIMB_BITS;
             word = x >> (GCD_STEPS - bits);
         }

@@ -45,8 +45,7 @@ static MS_NOINLINE void double_and_rescale(point *r, const point *a, affine *sam
         fe_copy(same->y, t);
     }
     fe_sqr(r->x, m, p);
-    fe_sub(r->x, r->x, s, p);
-    fe_sub(r->x, r->x, s, p);
+    fe_sub_twice(r->x, r->x, s, p);
     fe_sub(s, s, r->x, p);
     fe_mul(m, m, s, p);
     fe_sub(r->y, m, t, p);
@@ -89,8 +88,7 @@ static MS_NOINLINE limb add_different(point *r, const point *a, const point *b, 
     fe_mul(s1, s1, t, p);
     fe_sqr(r->x, s, p);
     fe_sub(r->x, r->x, t, p);
-    fe_sub(r->x, r->x, u1, p);
-    fe_sub(r->x, r->x, u1, p);
+    fe_sub_twice(r->x, r->x, u1, p);
     fe_sub(u1, u1, r->x, p);
     fe_mul(u1, u1, s, p);
     fe_sub(r->y, u1, s1, p);
@@ -138,6 +136,7 @@ static limb make_odd(fe r, const fe k, const modulus *q)
 {
     limb even = mask_of((k[0] & 1) ^ 1);
     fe_negate_if(r, k, even, q);
+    fe_normal(r, r, q);
     return even;
 }
 

@@ -25,9 +25,13 @@ MS_NOINLINE void scalar_load_wide(fe r, const uint8_t *bytes, size_t length, con
     fe high;
     memcpy(padded + 64 - length, bytes, length);
     fe_load(high, padded);
-    fe_to_montgomery(high, high, &c->q); /* high * 2^256 mod q, just what is wanted */
+    fe_to_montgomery(high, high, &c->q); /* high * 2^256 mod q, just what is wanted, or that of 2^261 */
+    for (unsigned bit = LIMBS * MS_LIMB_BITS; bit > 256; bit--) {
+        fe_half(high, high, &c->q);
+    }
     scalar_load(r, padded + 32, c);
     fe_add(r, r, high, &c->q);
+    fe_normal(r, r, &c->q);
     ms_wipe(padded, sizeof padded);
     ms_wipe(high, sizeof high);
 }
@@ -38,6 +42,7 @@ MS_NOINLINE void scalar_mul_add(fe r, const fe a, const fe b, const fe d, const 
     fe_to_montgomery(product, a, &c->q);
     fe_mul(product, product, b, &c->q);
     fe_add(r, product, d, &c->q);
+    fe_normal(r, r, &c->q);
     ms_wipe(product, sizeof product);
 }
 

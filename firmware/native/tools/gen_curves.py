@@ -81,18 +81,42 @@ def number(x: int) -> str:
     return "NUMBER(" + ", ".join(f"0x{word:016x}" for word in words) + ")"
 
 
-def modulus(name: str, m: int, shape: str) -> str:
-    return "\n".join(
-        [
-            f"    .{name} =",
-            "        {",
+def words(limbs: list[int]) -> str:
+    return "{" + ", ".join(f"0x{x % (1 << 32):08x}" for x in limbs) + "}"
+
+
+def limbs_29(x: int) -> str:
+    """x in nine limbs of 29 bits."""
+    return words([x >> 29 * i & (1 << 29) - 1 for i in range(9)])
+
+
+def signed_29(x: int) -> str:
+    """x in nine limbs, all but the highest from -2^28 to 2^28 - 1: see core/field_29.c."""
+    limbs = []
+    for _ in range(8):
+        limbs.append((x + (1 << 28)) % (1 << 29) - (1 << 28))
+        x = (x - limbs[-1]) >> 29
+    return words([*limbs, x])
+
+
+def modulus(name: str, m: int, shape: str, small: bool) -> str:
+    if small:
+        lines = [
+            f"            .m = {limbs_29(m)},",
+            f"            .rr = {limbs_29(pow(2, 522, m))},",
+            f"            .k = {{0x{-pow(m, -1, 1 << 29) % (1 << 29):08x}}},",
+            f"            .shape = {shape},",
+            f"            .signed_m = {signed_29(m)},",
+            f"            .one = {signed_29(pow(2, 261, m))},",
+        ]
+    else:
+        lines = [
             f"            .m = {number(m)},",
             f"            .rr = {number(pow(2, 512, m))},",
             f"            .k = {number(-pow(m, -1, 1 << 256) % (1 << 256))},",
             f"            .shape = {shape},",
-            "        },",
         ]
-    )
+    return "\n".join([f"    .{name} =", "        {", *lines, "        },"])
 
 
 def render(name: str) -> str:
@@ -102,26 +126,29 @@ def render(name: str) -> str:
     g = gx, gy
     assert multiply(p, q - 1, g) == (gx, p - gy)
 
-    def montgomery(x: int) -> str:
-        return number((x << 256) % p)
+    table = comb(p, q, g)
+    lines = [f"/* {title}. Written by tools/gen_curves.py; do not edit. */", "/* clang-format off */"]
+    for small in (False, True):
 
-    lines = [
-        f"/* {title}. Written by tools/gen_curves.py; do not edit. */",
-        "/* clang-format off */",
-        f"static const curve curve_{name} = {{",
-        modulus("p", p, f"SHAPE_{name.upper()}"),
-        modulus("q", q, "SHAPE_ANY"),
-        f"    .b = {montgomery(b)},",
-        "    .comb =",
-        "        {",
-    ]
-    for entries in comb(p, q, g):
-        lines.append("            {")
-        for x, y in entries:
-            lines += [f"                {{{montgomery(x)},", f"                 {montgomery(y)}}},"]
-        lines.append("            },")
-    lines += ["        },", "};", ""]
-    return "\n".join(lines)
+        def montgomery(x: int, small: bool = small) -> str:
+            return signed_29((x << 261) % p) if small else number((x << 256) % p)
+
+        lines += [
+            "#else" if small else "#if MS_LIMB_BITS != 29",
+            f"static const curve curve_{name} = {{",
+            modulus("p", p, f"SHAPE_{name.upper()}", small),
+            modulus("q", q, "SHAPE_ANY", small),
+            f"    .b = {montgomery(b)},",
+            "    .comb =",
+            "        {",
+        ]
+        for entries in table:
+            lines.append("            {")
+            for x, y in entries:
+                lines += [f"                {{{montgomery(x)},", f"                 {montgomery(y)}}},"]
+            lines.append("            },")
+        lines += ["        },", "};"]
+    return "\n".join([*lines, "#endif", ""])
 
 
 def main() -> int:
