@@ -10,7 +10,8 @@ stages, all of them by default and in this order:
   setup    what the tests need (always)
   lint     ruff, clang-format, shellcheck
   native   the C core: tests under the sanitizers, fuzzing, constant time
-  python   pytest
+  boards   the module of every architecture and the boards, in emulators: pytest tests/arch tests/board
+  python   pytest, all other tests
 
   --long   fuzz and soak tests at full length
 
@@ -27,7 +28,7 @@ stages=()
 while (($#)); do
     case $1 in
     --long) long=1 ;;
-    lint | native | python) stages+=("$1") ;;
+    lint | native | boards | python) stages+=("$1") ;;
     setup) ;;
     --) shift && break ;;
     -h | --help) usage && exit 0 ;;
@@ -35,7 +36,7 @@ while (($#)); do
     esac
     shift
 done
-((${#stages[@]})) || stages=(lint native python)
+((${#stages[@]})) || stages=(lint native boards python)
 pytest_arguments=("$@")
 if ((long)); then
     export MICROSEAL_LONG=1
@@ -68,9 +69,18 @@ run_native() {
     PATH="$PWD/.venv/bin:$PATH" make -j2 --output-sync=line --no-print-directory -C firmware/native check LONG=$long
 }
 
+run_boards() {
+    local tests=(tests/arch)
+    [[ ! -d tests/board ]] || tests+=(tests/board)
+    scripts/setup_boards.sh
+    PATH="$PWD/.venv/bin:$PATH" make --silent --no-print-directory -C firmware/native native
+    .venv/bin/python -m pytest -n 2 --dist loadgroup --durations 8 "${tests[@]}" "${pytest_arguments[@]}"
+}
+
 run_python() {
     # Two workers even on one core: most of the end to end tests wait.
-    .venv/bin/python -m pytest -n 2 --dist loadgroup --durations 8 "${pytest_arguments[@]}"
+    .venv/bin/python -m pytest -n 2 --dist loadgroup --durations 8 --ignore tests/arch --ignore tests/board \
+        "${pytest_arguments[@]}"
 }
 
 # stage NAME SECONDS: runs it; the seconds are what it may take on two cores before somebody should look at it
@@ -88,7 +98,7 @@ stage() {
     [[ $name == python ]] || printf '=== %s took %d s%s\n' "$name" "$took" "$note"
 }
 
-declare -A budget=([setup]=240 [lint]=30 [native]=240 [python]=600)
+declare -A budget=([setup]=240 [lint]=30 [native]=240 [boards]=360 [python]=600)
 for name in setup "${stages[@]}"; do
     stage "$name" "${budget[$name]}"
 done
