@@ -49,6 +49,7 @@ log=$root/build/setup/boards.log
 plan_packages() {
     need gcc gcc
     need make make
+    need cmake cmake
     need arm-none-eabi-gcc gcc-arm-none-eabi
     [[ -d /usr/include/newlib ]] || debian_missing+=(libnewlib-arm-none-eabi)
     need riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
@@ -145,5 +146,5 @@ plan_packages
 install_debian_packages
 build_all
 for more in scripts/setup_xtensa.sh scripts/setup_pico.sh; do
-    [[ ! -x $more ]] || "$more"
+    [[ ! -x $more ]] || "$more" >/dev/null
 done

@@ -79,8 +79,9 @@ as_root() {
 }
 
 apt_install() {
-    # "su" leaves a user's PATH, in which dpkg misses its tools.
-    as_root env PATH="$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+    # "su" leaves a user's PATH, in which dpkg misses its tools. Another apt that is at work is waited for.
+    as_root env PATH="$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive apt-get \
+        -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@"
 }
 
 install_debian_packages() {
