@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 import pytest
 
@@ -29,7 +30,27 @@ class Words:
         return x
 
 
-FORMS = {"m4": Words(), "rv32": Words()}
+class SignedLimbs(Words):
+    """Numbers as nine limbs of 29 bits, all but the highest with a sign; not always below the modulus."""
+
+    size, over = 9 * 4 * 5 + 4, 1 << 261
+
+    def pack(self, x: int) -> bytes:
+        limbs = []
+        for _ in range(8):
+            limbs.append((x + (1 << 28)) % (1 << 29) - (1 << 28))
+            x = (x - limbs[-1]) >> 29
+        return struct.pack("<9i", *limbs, x)
+
+    def unpack(self, raw: bytes, m: int) -> int:
+        limbs = struct.unpack("<9i", raw)
+        assert all(-(1 << 28) <= limb < 1 << 28 for limb in limbs)
+        x = sum(limb << 29 * i for i, limb in enumerate(limbs))
+        assert abs(x) < 1.05 * m
+        return x % m
+
+
+FORMS = {"m4": Words(), "rv32": SignedLimbs()}
 
 
 class Field:

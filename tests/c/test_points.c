@@ -58,6 +58,7 @@ static void small_scalar(fe r, int k, const curve *c)
     fe size = {0};
     size[0] = (limb)(k < 0 ? -k : k);
     fe_negate_if(r, size, mask_of(k < 0), &c->q);
+    fe_normal(r, r, &c->q);
 }
 
 static void random_scalar(fe r, const curve *c)
@@ -135,7 +136,8 @@ static void small_multiples(const curve *c)
             CHECK(same(&r, expected, c));
             point_mul_public(&r, k, zero, &g, c); /* k*G + 0*G */
             CHECK(same(&r, expected, c));
-            fe_sub(rest, k, one, &c->q); /* 1*G + (k - 1)*G: for k = 1 nothing but the first */
+            fe_sub(rest, k, one, &c->q);
+            fe_normal(rest, rest, &c->q); /* 1*G + (k - 1)*G: for k = 1 nothing but the first */
             point_mul_public(&r, one, rest, &g, c);
             CHECK(same(&r, expected, c));
             if (!fe_is_zero(rest)) {

@@ -216,15 +216,15 @@ static MS_NOINLINE void fill_window(affine table[WINDOW_ENTRIES], const point *a
 {
     point first;
     affine twice;
-    fe factors[WINDOW_ENTRIES], inverse, t;
+    fe factors[WINDOW_ENTRIES - 1], inverse, t;
     const modulus *p = &c->p;
     double_and_rescale(&first, a, &table[0], p);
     fe_copy(twice.x, first.x);
     fe_copy(twice.y, first.y);
     fe_copy(inverse, first.z);
     for (unsigned i = 1; i < WINDOW_ENTRIES; i++) {
-        add_same_z(&table[i], factors[i], &table[i - 1], &twice, p);
-        fe_mul(inverse, inverse, factors[i], p);
+        add_same_z(&table[i], factors[i - 1], &table[i - 1], &twice, p);
+        fe_mul(inverse, inverse, factors[i - 1], p);
     }
     fe_invert(inverse, inverse, p);
     for (unsigned i = WINDOW_ENTRIES - 1; i > 0; i--) {
@@ -232,7 +232,7 @@ static MS_NOINLINE void fill_window(affine table[WINDOW_ENTRIES], const point *a
         fe_mul(table[i].x, table[i].x, t, p);
         fe_mul(t, t, inverse, p);
         fe_mul(table[i].y, table[i].y, t, p);
-        fe_mul(inverse, inverse, factors[i], p);
+        fe_mul(inverse, inverse, factors[i - 1], p);
     }
     fe_copy(table[0].x, a->x);
     fe_copy(table[0].y, a->y);
