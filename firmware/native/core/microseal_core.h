@@ -118,7 +118,7 @@ MS_API ms_error ms_gcm_open(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[
 
 typedef struct {
     uint32_t round_keys[32];
-    uint8_t chain[16]; /* the CBC value, with the bytes of the block in progress already added */
+    uint32_t chain[4]; /* the CBC value, with the bytes of the block in progress already added */
     uint8_t used;      /* bytes of that block, 0 to 16 */
 } ms_cmac;
 

@@ -22,7 +22,7 @@ _ffi = cffi.FFI()
 _ffi.cdef("""
     typedef struct { uint64_t length; uint32_t state[8]; uint8_t block[64]; uint8_t suite; } ms_hash;
     typedef struct { ms_hash inner, outer; } ms_hmac;
-    typedef struct { uint32_t round_keys[32]; uint8_t chain[16]; uint8_t used; } ms_cmac;
+    typedef struct { uint32_t round_keys[32]; uint32_t chain[4]; uint8_t used; } ms_cmac;
     const char *ms_error_text(int error);
     int ms_has_suite(uint8_t suite);
     int ms_hash_init(ms_hash *ctx, uint8_t suite);
