@@ -85,6 +85,7 @@ static void run(uint8_t suite)
     fe_to_montgomery(e, e, &c->q);
     fe_invert(e, e, &c->q);
     fe_mul(key, e, v, &c->q); /* v / e */
+    fe_normal(key, key, &c->q);
     fe_store(d, key);
     set_nonce(0, v);
     set_nonce(1, good);
