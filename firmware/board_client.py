@@ -4,7 +4,10 @@ from microseal import MQTTClient
 
 
 def make_client(board, settings, store, client_id):
-    """board: Board; settings: see board_settings.py; store: Store of the state; client_id: bytes."""
+    """A client that tends `board`, whatever of it is called, and by which the board keeps time.
+
+    settings: see board_settings.py; store: Store of the state; client_id: bytes.
+    """
     base = _channel(settings["link"])
 
     class BoardChannel(base):
@@ -23,21 +26,25 @@ def make_client(board, settings, store, client_id):
             board.tend()
             super().publish(topic, msg, retain, qos, mode)
 
-    broker = settings["broker"]
+    client = BoardClient(client_id, directory=store, **_place(settings["broker"]))
+    board.keep_time = client.member.ticks_ms
+    return client
+
+
+def _place(broker):
+    """The client's settings for a broker other than the claim's."""
     if broker is None:
-        return BoardClient(client_id, directory=store)
-    return BoardClient(
-        client_id,
-        broker["host"],
-        broker.get("port", 0),
-        broker.get("user"),
-        broker.get("password"),
-        ssl=True if broker.get("tls") else None,
+        return {}
+    return {
+        "server": broker["host"],
+        "port": broker.get("port", 0),
+        "user": broker.get("user"),
+        "password": broker.get("password"),
+        "ssl": True if broker.get("tls") else None,
         # Not `user`: that is this board's own, and would say who speaks in a group of mode 3.
-        anonymous_user=broker.get("anonymous_user"),
-        anonymous_password=broker.get("anonymous_password"),
-        directory=store,
-    )
+        "anonymous_user": broker.get("anonymous_user"),
+        "anonymous_password": broker.get("anonymous_password"),
+    }
 
 
 def _channel(link):

@@ -9,7 +9,7 @@ from board_care import Board
 from board_client import make_client
 from board_sleep import Sleep, SleepingStore
 from microseal.enrolment import stored_id
-from microseal.errors import NotReady, Refused
+from microseal.errors import NotReady, Refused, StorageError
 from microseal.store import Store
 from microseal.ticks import ticks_diff, ticks_ms
 
@@ -115,6 +115,10 @@ class Run:
             except trouble.CONNECTION as error:
                 self._log("not connected:", trouble.explain(error))
                 board.state = trouble.light(error)
+                board.rest(1000)
+            except StorageError as error:
+                # The flash is full, or worn out. What it has is enough for now, and what was not stored comes again.
+                self._log(error)
                 board.rest(1000)
             if client.sock is not None:
                 board.state = state

@@ -19,6 +19,7 @@ import pytest
 from authority_house import House, running
 from client_plant import LOOPBACK, ROOT, Mosquitto, until
 from microseal_host.authority import service
+from microseal_host.member.client import MemberClient
 from microseal_host.sim.broker import free_port
 from microseal_host.sim.children import Children
 
@@ -214,13 +215,40 @@ def test_five_crashes_and_the_prompt(chip: Chip, plant: tuple[House, Mosquitto])
     assert chip.end() == 0 and "crash" not in chip.console.replace("board: writes crash", "")
 
 
+def test_a_flash_without_room(chip: Chip, plant: tuple[House, Mosquitto]) -> None:
+    """A new epoch cannot be stored: the board goes on in the one that it has, and takes the new one when there is room."""
+    house, broker = plant
+    chip.provision(house, broker.port)
+    house.group("g", sensor="p")
+    (chip.flash / "settings.json").write_text('{"period": 0.1}')
+    chip.start()
+    assert chip.says("^microseal: publishing$")
+    (chip.flash / "full").touch()
+    listener = house.device("listener")
+    with MemberClient(listener, broker.address, None, lambda message: None) as client:
+        assert client.wait_for(lambda: listener.enrolled, 10)
+        house.join("g", "listener", "s")
+        assert chip.says("^microseal: cannot write .*: no room$")
+        assert chip.says("no room\n(.|\n)*microseal: publishing$")
+    assert chip.end(signal.SIGINT) == 0
+    assert "crash" not in chip.console
+    (chip.flash / "full").unlink()
+    chip.start()
+    assert chip.says("^microseal: publishing$")
+    assert chip.says("^board: writes group-"), chip.console
+    assert chip.end(signal.SIGINT) == 0
+
+
 SKETCH = """
 import board_care, time
 tend = board_care.Board.tend
 def told(board):
+    assert abs(board.keep_time() - the_client.member.ticks_ms()) < 1000
     print("tended")
     tend(board)
 def run(client):
+    global the_client
+    the_client = client
     board_care.Board.tend = told
     for _ in range(3):
         print("begins")

@@ -2,16 +2,19 @@
 
     micropython board_start.py CHIP MAIN OUTLIVES
 
-CHIP: rp2 or esp32. OUTLIVES: a file for what outlives a reset. A file `air` in the working directory says what becomes of Wi-Fi. Ends
-with 78 where the board would sleep, with 79 where it would reset; what is printed about it begins with `board:`.
+CHIP: rp2 or esp32. OUTLIVES: a file for what outlives a reset. A file `air` in the working directory says what becomes of Wi-Fi;
+while one named `full` is there, there is no room on the flash. Ends with 78 where the board would sleep, with 79 where it would
+reset; what is printed about it begins with `board:`.
 """
 
 import json
+import os
 import sys
 
 import board_parts
 
 import board_sleep
+from microseal.errors import StorageError
 from microseal.store import Store
 
 SLEPT = 78
@@ -62,6 +65,8 @@ def main(chip, path, outlives):
 
     def told_write(self, name, slot, *rest):
         print("board: writes", name)
+        if "full" in os.listdir("."):
+            raise StorageError("cannot write " + name + ": no room")
         write(self, name, slot, *rest)
 
     Store._write = told_write

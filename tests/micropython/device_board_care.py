@@ -8,9 +8,11 @@ import board_lamp
 import board_settings
 import board_watchdog
 import board_wifi
+import microseal.clock
 from board_care import Board
 from board_crashes import WELL
 from board_lasting import open_memory
+from microseal.clock import TickClock
 from microseal.errors import StorageError
 
 
@@ -73,6 +75,21 @@ def test_resting_is_progress():
             assert len(desk.machine.calls) == before + 1
         board.stop(board_lamp.STOPPED)
         assert not desk.machine.timers and desk.machine.pins["LED"][-1]
+
+
+def test_a_clock_survives_an_outage_of_weeks():
+    """Ticks wrap every twelve days; whoever counts on them is asked all the time, also where the client has nothing to do."""
+    with Desk(link="wifi", ssid="home", password="x") as desk:
+        desk.network.air = "STAT_NO_AP_FOUND"
+        with Ticks(microseal.clock) as ticks:
+            clock = TickClock()
+            clock.set(1_800_000_000)
+            desk.board.keep_time = clock.ticks_ms
+            for _ in range(30):
+                ticks.now += 86400 * 1000
+                desk.board.tend()
+            assert clock.ticks_ms() == 30 * 86400 * 1000
+            assert clock.now() == 1_800_000_000 + 30 * 86400
 
 
 def test_old_crashes_are_forgotten_once():
