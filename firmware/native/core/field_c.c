@@ -26,6 +26,121 @@ static void reduce_once(fe r, const fe a, limb top, const modulus *m)
     }
 }
 
+#        if MS_LIMB_BITS == 64
+
+/* (high, low) += a * b + carry; the latter is what goes over. All are words. */
+#            define ACCUMULATE(low, a, b, carry)                        \
+                {                                                       \
+                    const dlimb sum = (dlimb)(a) * (b) + (low) + (carry); \
+                    (low) = (limb)sum;                                  \
+                    (carry) = (limb)(sum >> 64);                        \
+                }
+
+/* t = a * b */
+static inline __attribute__((always_inline)) void product(limb t[8], const fe a, const fe b)
+{
+    for (int i = 0; i < 4; i++) {
+        t[i] = 0;
+    }
+    for (int i = 0; i < 4; i++) {
+        limb carry = 0;
+        ACCUMULATE(t[i], a[0], b[i], carry)
+        ACCUMULATE(t[i + 1], a[1], b[i], carry)
+        ACCUMULATE(t[i + 2], a[2], b[i], carry)
+        ACCUMULATE(t[i + 3], a[3], b[i], carry)
+        t[i + 4] = carry;
+    }
+}
+
+/* t = a^2: what is off the diagonal, twice, and the squares of the limbs */
+static inline __attribute__((always_inline)) void square(limb t[8], const fe a)
+{
+    limb carry = 0, over = 0;
+    t[1] = t[2] = t[3] = 0;
+    ACCUMULATE(t[1], a[0], a[1], carry)
+    ACCUMULATE(t[2], a[0], a[2], carry)
+    ACCUMULATE(t[3], a[0], a[3], carry)
+    t[4] = carry;
+    carry = 0;
+    ACCUMULATE(t[3], a[1], a[2], carry)
+    ACCUMULATE(t[4], a[1], a[3], carry)
+    t[5] = carry;
+    carry = 0;
+    ACCUMULATE(t[5], a[2], a[3], carry)
+    t[6] = carry;
+    t[7] = t[6] >> 63;
+    for (int i = 6; i > 1; i--) {
+        t[i] = t[i] << 1 | t[i - 1] >> 63;
+    }
+    t[1] <<= 1;
+    t[0] = 0;
+    for (int i = 0; i < 4; i++) {
+        const dlimb low = (dlimb)a[i] * a[i] + t[2 * i] + over;
+        const dlimb high = (dlimb)t[2 * i + 1] + (limb)(low >> 64);
+        t[2 * i] = (limb)low;
+        t[2 * i + 1] = (limb)high;
+        over = (limb)(high >> 64);
+    }
+}
+
+/* r = t / 2^256 mod m. in: t < m * 2^256 */
+static inline __attribute__((always_inline)) void reduce(fe r, limb t[8], const modulus *m, const limb shape)
+{
+    limb over = 0;
+    for (int i = 0; i < 4; i++) {
+        /* t += u * m * 2^(64 i), with the u that makes limb i 0. That of p = -1 modulo 2^64 is the limb. */
+        limb u = t[i], carry = u;
+        if (shape == SHAPE_P256) {
+            /* u * p = u * 2^256 - u * 2^224 + u * 2^192 + u * 2^96 - u */
+            dlimb x = (dlimb)t[i + 1] + (u << 32);
+            t[i + 1] = (limb)x;
+            x = (dlimb)t[i + 2] + (u >> 32) + (limb)(x >> 64);
+            t[i + 2] = (limb)x;
+            carry = (limb)(x >> 64);
+        } else {
+            if (shape == SHAPE_ANY) {
+                u *= m->k[0];
+                carry = 0;
+                ACCUMULATE(t[i], u, m->m[0], carry)
+            }
+            ACCUMULATE(t[i + 1], u, m->m[1], carry)
+            ACCUMULATE(t[i + 2], u, m->m[2], carry)
+        }
+        ACCUMULATE(t[i + 3], u, shape == SHAPE_P256 ? 0xffffffff00000001u : m->m[3], carry)
+        const dlimb x = (dlimb)t[i + 4] + carry + over;
+        t[i + 4] = (limb)x;
+        over = (limb)(x >> 64);
+    }
+    reduce_once(r, t + 4, over, m);
+}
+
+static inline __attribute__((always_inline)) void reduce_by_shape(fe r, limb t[8], const modulus *m)
+{
+    if (m->shape == SHAPE_P256) {
+        reduce(r, t, m, SHAPE_P256);
+    } else if (m->shape == SHAPE_SM2) {
+        reduce(r, t, m, SHAPE_SM2);
+    } else {
+        reduce(r, t, m, SHAPE_ANY);
+    }
+}
+
+MS_NOINLINE void fe_mul(fe r, const fe a, const fe b, const modulus *m)
+{
+    limb t[8];
+    product(t, a, b);
+    reduce_by_shape(r, t, m);
+}
+
+MS_NOINLINE void fe_sqr(fe r, const fe a, const modulus *m)
+{
+    limb t[8];
+    square(t, a);
+    reduce_by_shape(r, t, m);
+}
+
+#        else
+
 MS_NOINLINE void fe_mul(fe r, const fe a, const fe b, const modulus *m)
 {
     limb t[LIMBS] = {0}, top = 0; /* t + top * 2^256 < 2m after each round */
@@ -50,6 +165,8 @@ void fe_sqr(fe r, const fe a, const modulus *m)
 {
     fe_mul(r, a, a, m);
 }
+
+#        endif
 
 void fe_add(fe r, const fe a, const fe b, const modulus *m)
 {
