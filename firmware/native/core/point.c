@@ -216,12 +216,12 @@ static MS_NOINLINE void fill_window(affine table[WINDOW_ENTRIES], const point *a
 {
     point first;
     affine twice;
-    fe factors[WINDOW_ENTRIES - 1], inverse, t;
+    fe factors[WINDOW_ENTRIES - 1], t;
+    limb *const inverse = first.z; /* of the denominators so far, until it is inverted */
     const modulus *p = &c->p;
     double_and_rescale(&first, a, &table[0], p);
     fe_copy(twice.x, first.x);
     fe_copy(twice.y, first.y);
-    fe_copy(inverse, first.z);
     for (unsigned i = 1; i < WINDOW_ENTRIES; i++) {
         add_same_z(&table[i], factors[i - 1], &table[i - 1], &twice, p);
         fe_mul(inverse, inverse, factors[i - 1], p);

@@ -20,7 +20,7 @@ MS_NOINLINE void burn_stack(void)
 
 MS_NOINLINE void burn_stack_shallow(void)
 {
-    uint8_t frame[768];
+    uint8_t frame[sizeof(void *) == 4 ? 768 : 928];
     ms_wipe(frame, sizeof frame);
 }
 
