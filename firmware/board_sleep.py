@@ -43,10 +43,10 @@ class SleepingStore(Store):
     def _count(self, content):
         """What is to be written for a boot count, None for nothing. The memory comes first: a count may be lost, never used twice."""
         seed, boot = content[:32], int.from_bytes(content[32:], "big")
-        marker, last, mark = self._memory.load()
+        marker, _, mark = self._memory.load()
         stored = super().load(_BOOT)
         end = int.from_bytes(stored[32:], "big")
-        if last < boot <= end and mark == _mark(seed, end) and self._memory.save(marker, boot, mark):
+        if boot <= end and mark == _mark(seed, end) and self._memory.save(marker, boot, mark):
             return None
         end = min(boot + BLOCK - 1, 0xFFFFFFFF)
         if self._memory.save(marker, boot, _mark(seed, end)):
