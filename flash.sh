@@ -54,7 +54,8 @@ if [[ $method == process ]]; then
     exec "$here/.venv/bin/python" -m microseal_host.sim --board "$file" "$@"
 fi
 "$here/scripts/setup.sh" --boards >&2
-if [[ $method == emulator && " $* " != *" --help "* ]]; then
-    "$here/scripts/setup_pico.sh" >&2
+if [[ $method == emulator ]]; then
+    [[ " $* " == *" --help "* ]] || "$here/scripts/setup_pico.sh" >&2
+    exec "$here/.venv/bin/python" -m microseal_host.board.emulation "$@"
 fi
 exec "$here/.venv/bin/python" -m microseal_host.flash "$name" "$@"

@@ -85,13 +85,8 @@ def main(
             typer.echo(f"  {line}")
         return
     board = description.find(name)
-    if isinstance(board, ProcessBoard):
+    if isinstance(board, ProcessBoard | EmulatedBoard):
         raise Failure(f"{board.name} is no board on a cable", f"./flash.sh {board.name}", USAGE)
-    if isinstance(board, EmulatedBoard):
-        from microseal_host.board import emulation
-
-        emulation.run(board)
-        return
     if pin:
         pin_image(board)
         return

@@ -52,6 +52,8 @@ def finish(link: Link, running: Running, provision: Provision | None, track: Tra
     """What comes after the firmware: files, identity, start. Returns what the board is now, in words."""
     track.step("comparing files")
     files = package.collect(running.arch, running.abi)
+    if not running.sockets:
+        files = package.without_sockets() | files
     track.step("installing")
     done = install.install(link, files, track.progress)
     track.step(f"{len(done.written)} of {len(files)} files written" if done.written else "all files were there")

@@ -24,7 +24,9 @@ _ASK = (
     "except (AttributeError,ImportError):u=''\n"
     "try:import machine,binascii;n=binascii.hexlify(machine.unique_id()).decode()\n"
     "except (AttributeError,ImportError):n=''\n"
-    "print(repr((i.name,tuple(i.version)[:3],getattr(i,'_mpy',0),getattr(i,'_machine',''),u,n)))"
+    "try:import socket;s=hasattr(socket,'socket')\n"
+    "except ImportError:s=False\n"
+    "print(repr((i.name,tuple(i.version)[:3],getattr(i,'_mpy',0),getattr(i,'_machine',''),u,n,s)))"
 )
 _HASHES = (
     "import hashlib,binascii\n"
@@ -61,7 +63,7 @@ class Repl(Protocol):
 @dataclass(frozen=True)
 class Running:
     """The MicroPython on a board. release: such as (1, 26, 1); mpy: sys.implementation._mpy; build: its version and date as
-    os.uname has them; unique: the chip's number in hexadecimal, empty where it has none.
+    os.uname has them; unique: the chip's number in hexadecimal, empty where it has none; sockets: whether it has any.
     """
 
     release: tuple[int, ...]
@@ -69,6 +71,7 @@ class Running:
     machine: str
     build: str
     unique: str
+    sockets: bool = True
 
     @property
     def arch(self) -> str:
@@ -94,8 +97,8 @@ def ask(repl: Repl) -> Running:
     """What runs on the board; Failure if that is not MicroPython."""
     text = repl.exec(_ASK).strip()
     try:
-        name, release, mpy, machine, build, unique = ast.literal_eval(text)
-        running = Running(tuple(release), int(mpy), str(machine), str(build), str(unique))
+        name, release, mpy, machine, build, unique, sockets = ast.literal_eval(text)
+        running = Running(tuple(release), int(mpy), str(machine), str(build), str(unique), bool(sockets))
     except (ValueError, SyntaxError, TypeError):
         raise Failure(
             f"the board answers {text[:60]!r}, which is not MicroPython", "write its firmware first"
@@ -192,13 +195,13 @@ def _folders(paths: Iterable[str]) -> list[str]:
 
 
 def check_imports(repl: Repl) -> None:
-    """Imports what was installed, as main.py will: a native module that does not load is told now, with its reason."""
+    """Imports the native module: one that does not load is told now, with its reason. The rest is bytecode, which any board loads."""
     text = repl.exec(
         "import sys\n"
         f"if '{LIB}' not in sys.path and '/{LIB}' not in sys.path:sys.path.append('{LIB}')\n"
-        "try:\n import microseal_core,microseal;print('ok')\n"
+        "try:\n import microseal_core;print('ok')\n"
         "except Exception as e:print(type(e).__name__,e)",
-        60,
+        120,
     ).strip()
     if text != "ok":
         raise Failure(

@@ -35,6 +35,14 @@ def collect(arch: str, abi: str, root: Path = ROOT) -> Files:
     return files
 
 
+def without_sockets() -> Files:
+    """What a MicroPython without a network lacks, by name only: umqtt.simple imports it before anything asks for a connection."""
+    reason = (
+        b"# This firmware has no sockets, and umqtt.simple imports them at once. The serial link has no need of any.\n"
+    )
+    return {f"{LIB}/{name}.py": reason for name in ("socket", "usocket")}
+
+
 def package(root: Path = ROOT) -> Files:
     """The package as bytecode, by paths below a folder of libraries."""
     folder = root / "firmware" / PACKAGE

@@ -10,14 +10,14 @@ from .wire import BoardError
 
 
 @contextmanager
-def repl(port: str, seconds: float = 20) -> Iterator[Link]:
-    """A link that is in the raw REPL, on a board that was reset softly."""
-    with _enter(port, seconds) as link:
+def repl(port: str, seconds: float = 20, patience: float = 10) -> Iterator[Link]:
+    """A link that is in the raw REPL, on a board that was reset softly. patience: s without a byte after which it is silent."""
+    with _enter(port, seconds, patience) as link:
         yield link
 
 
-def _enter(port: str, seconds: float) -> Link:
-    link = Link(port)
+def _enter(port: str, seconds: float, patience: float) -> Link:
+    link = Link(port, patience=patience)
     try:
         link.enter(seconds=seconds)
         return link
@@ -28,7 +28,7 @@ def _enter(port: str, seconds: float) -> Link:
     except BaseException:
         link.close()
         raise
-    link = Link(port)
+    link = Link(port, patience=patience)
     try:
         link.enter(seconds=seconds)
     except BaseException:

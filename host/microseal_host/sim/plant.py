@@ -29,7 +29,7 @@ _logger = logging.getLogger("microseal.authority")
 
 class Plant:
     """An authority in `folder`, which must be private to this user. The database's passphrase is known to this process
-    alone and goes with it: what is left in the folder opens for nobody.
+    alone and goes with it: what is left in the folder opens for nobody. database, vault: for who provisions boards.
     """
 
     def __init__(self, folder: Path, broker: Address, *, mode: int) -> None:
@@ -37,30 +37,30 @@ class Plant:
         passphrase = secrets.token_hex(32)
         # The least cost: stretching is for passphrases that somebody made up, and this is a key of 256 bits.
         settings = Settings(suite=1, broker=_as_claim(broker.host, broker.port), cost=keyring.LEAST_COST)
-        self._database, _ = found(str(folder / "authority.db"), settings, passphrase)
-        with self._database.write() as connection:
+        self.database, _ = found(str(folder / "authority.db"), settings, passphrase)
+        with self.database.write() as connection:
             registry.create_group(connection, GID, Policy(mode, MAX_AGE, MAX_SIZE, [(0, FILTER)]), LIFETIME)
-        with self._database.read() as connection:
-            self._vault = open_vault(connection, passphrase)
+        with self.database.read() as connection:
+            self.vault = open_vault(connection, passphrase)
         self._failure: BaseException | None = None
         self._log = logging.FileHandler(folder / "authority.log")
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         _logger.addHandler(self._log)
         _logger.setLevel(logging.INFO)
         _logger.propagate = False
-        self._service = Service(self._database, self._vault, broker)
+        self._service = Service(self.database, self.vault, broker)
         self._thread = threading.Thread(target=self._run, name="authority", daemon=True)
 
     def admit(self, device: str, *, port: int, publish: bool = False, subscribe: bool = False) -> str:
         """Registers a device of the group and returns the text of its claim file. port: where it finds the broker."""
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             registry.add_device(connection, device, again=False)
             registry.add_member(connection, GID, device, publish, subscribe)
-            return claims.make_claim(connection, self._vault.keyring, device, _as_claim(self._broker.host, port))
+            return claims.make_claim(connection, self.vault.keyring, device, _as_claim(self._broker.host, port))
 
     def waiting(self) -> Sequence[str]:
         """What the members still wait for, one line each."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             group = registry.show_group(connection, GID, int(time.time()))
         return [f"{member.device} waits for {member.waits_for}" for member in group.members if member.waits_for]
 
@@ -88,7 +88,7 @@ class Plant:
         self._service.stop.set()
         if self._thread.is_alive():
             self._thread.join(10)
-        self._database.close()
+        self.database.close()
         _logger.removeHandler(self._log)
         self._log.close()
 
