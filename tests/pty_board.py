@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import random
 import re
 import select
 import signal
@@ -34,6 +35,7 @@ class PtyBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._outer = self._inner = self._wake = -1
         self._lock = threading.Lock()
+        self._damage: tuple[str, str, random.Random] | None = None
         self.plug()
 
     def plug(self) -> None:
@@ -98,12 +100,12 @@ class PtyBoard:
                 return
             with contextlib.suppress(OSError):
                 if inner in ready:
-                    data = os.read(inner, 4096)
+                    data = self._hurt("up", os.read(inner, 4096))
                     self.sent += data
                     os.write(self._outer, data)
             with contextlib.suppress(OSError):
                 if self._outer in ready:
-                    data = os.read(self._outer, 4096)
+                    data = self._hurt("down", os.read(self._outer, 4096))
                     self.received += data
                     if inner >= 0:
                         self._deliver(inner, data)
@@ -140,6 +142,33 @@ class PtyBoard:
         """It is there, and does nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def damage(self, direction: str, how: str, rng: random.Random) -> None:
+        """The next 20 bytes or more that go this way ("up" or "down") get hurt: change, drop, insert or cut."""
+        self._damage = direction, how, rng
+
+    @property
+    def damaged(self) -> bool:
+        """Whether that is still to come."""
+        return self._damage is not None
+
+    def _hurt(self, direction: str, data: bytes) -> bytes:
+        if self._damage is None or self._damage[0] != direction or len(data) < 20:
+            return data
+        (_, how, rng), self._damage = self._damage, None
+        at = rng.randrange(len(data))
+        if how == "change":
+            return data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
+        if how == "drop":
+            return data[:at] + data[at + 1 :]
+        if how == "insert":
+            junk = bytes(byte for byte in rng.randbytes(100) if byte not in (3, 10, 13))
+            return data[:at] + junk + data[at:]
+        return data[:at]
 
     def close(self) -> None:
         self.unplug()

@@ -11,6 +11,7 @@ WINDOW = 64  # bytes that raw-paste mode takes before it says that it wants more
 
 BANNER = b"raw REPL; CTRL-B to exit\n>"
 
+sys.path[0] = ""  # a board has its own files there, not those of this folder
 boot_modules = set(sys.modules)
 byte = bytearray(1)
 

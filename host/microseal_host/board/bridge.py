@@ -289,9 +289,10 @@ class Bridge:
         if self._raw is not None:
             if self._session is not None:
                 with contextlib.suppress(_Gone):
-                    self._session.say_bye()
                     if self._stop:
-                        self.write(_INTERRUPT)
+                        self.write(_INTERRUPT)  # which overtakes a frame: that would stand at the prompt then
+                    else:
+                        self._session.say_bye()
             with contextlib.suppress(OSError):
                 self._raw.close()
             self._raw = None
