@@ -580,7 +580,7 @@ def test_sealed_messages_of_a_real_board_program(tmp_path: Path, broker: Broker,
             assert eventually(lambda: client.listening, step=step)
             assert eventually(lambda: len(heard) >= 5, step=step, seconds=40), (bridge.shown[-8:], bridge.said)
             assert {(m.sender, m.mode) for m in heard} == {(f"pump{mode}".encode(), mode)}
-            # A board takes nothing that is dated before its start was over; in mode 3, where times are rounded, that takes half a minute.
+            # A board takes nothing dated before its start was over: in mode 3, where times are rounded, for half a minute.
             if mode < 3:
                 assert eventually(desk.can_seal, step=step)
                 for _ in range(20):
