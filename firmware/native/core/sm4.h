@@ -15,8 +15,8 @@ MS_INTERNAL void sm4_expand(uint32_t round_keys[32], const uint8_t key[MS_KEY_SI
 MS_INTERNAL void sm4_encrypt(const uint32_t round_keys[32], uint32_t *blocks, unsigned count);
 
 #if !SM4_ASSEMBLY
-/* Replaces each byte of words[0] to words[count - 1] by its S-box value; the rest of words is lost. count <= 8. */
-MS_INTERNAL void sm4_substitute(uint32_t words[SM4_BATCH], unsigned count);
+/* The word with each byte replaced by its S-box value. */
+MS_INTERNAL uint32_t sm4_substitute(uint32_t word);
 #endif
 
 /* k = the key's words with FK added, from which the key schedule goes on. */

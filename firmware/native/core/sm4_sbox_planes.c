@@ -1,6 +1,7 @@
 /*
- * SM4's S-box without tables, on 32 bytes at once: the words are turned into bit planes, and the inversion in GF(2^8)
- * is computed by gates, in the tower GF(((2^2)^2)^2) with w^2 = w + 1, z^2 = z + w, y^2 = y + nu.
+ * SM4 without tables, eight blocks at once: a word of each is turned into bit planes, in which byte k of plane p has
+ * bit p of byte k of all eight words. There the S-box's inversion in GF(2^8) is computed by gates, in the tower
+ * GF(((2^2)^2)^2) with w^2 = w + 1, z^2 = z + w, y^2 = y + nu.
  */
 #include "sm4.h"
 
@@ -112,14 +113,58 @@ static void transpose(uint32_t x[8])
     }
 }
 
-MS_NOINLINE void sm4_substitute(uint32_t words[SM4_BATCH], unsigned count)
+static MS_NOINLINE void substitute_planes(uint32_t x[8])
 {
-    (void)count; /* eight cost no more than one */
-    transpose(words);
-    sbox_enter(words);
-    invert_planes(words);
-    sbox_leave(words);
-    transpose(words);
+    sbox_enter(x);
+    invert_planes(x);
+    sbox_leave(x);
+}
+
+/* The word as the first of eight. */
+MS_NOINLINE uint32_t sm4_substitute(uint32_t word)
+{
+    const uint32_t first = 0x01010101;
+    uint32_t planes[8], result = 0;
+    for (unsigned p = 0; p < 8; p++) {
+        planes[p] = word >> p & first;
+    }
+    substitute_planes(planes);
+    for (unsigned p = 0; p < 8; p++) {
+        result |= (planes[p] & first) << p;
+    }
+    ms_wipe(planes, sizeof planes);
+    return result;
+}
+
+void sm4_encrypt(const uint32_t round_keys[32], uint32_t *blocks, unsigned count)
+{
+    uint32_t x[4][8] = {{0}}, t[8];
+    for (unsigned j = 0; j < 4; j++) {
+        for (unsigned i = 0; i < count; i++) {
+            x[j][i] = blocks[4 * i + j];
+        }
+        transpose(x[j]);
+    }
+    for (unsigned r = 0; r < 32; r++) {
+        const uint32_t *a = x[(r + 1) % 4], *b = x[(r + 2) % 4], *c = x[(r + 3) % 4];
+        for (unsigned p = 0; p < 8; p++) {
+            t[p] = a[p] ^ b[p] ^ c[p] ^ (round_keys[r] >> p & 0x01010101) * 255;
+        }
+        substitute_planes(t);
+        for (unsigned p = 0; p < 8; p++) {
+            /* The words rotated by 2; by 8 more is the next byte of the same plane. */
+            const uint32_t u = p < 2 ? rotate_left(t[p + 6], 8) : t[p - 2];
+            x[r % 4][p] ^= t[p] ^ rotate_left(t[p], 24) ^ u ^ rotate_left(u, 8) ^ rotate_left(u, 16);
+        }
+    }
+    for (unsigned j = 0; j < 4; j++) {
+        transpose(x[3 - j]);
+        for (unsigned i = 0; i < count; i++) {
+            blocks[4 * i + j] = x[3 - j][i];
+        }
+    }
+    ms_wipe(x, sizeof x);
+    ms_wipe(t, sizeof t);
 }
 
 #endif

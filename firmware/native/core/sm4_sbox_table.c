@@ -5,13 +5,10 @@
 
 #    include "sm4_table.h"
 
-MS_NOINLINE void sm4_substitute(uint32_t words[SM4_BATCH], unsigned count)
+MS_NOINLINE uint32_t sm4_substitute(uint32_t word)
 {
-    for (unsigned i = 0; i < count; i++) {
-        uint32_t x = words[i];
-        words[i] = (uint32_t)sm4_table[x >> 24] << 24 | (uint32_t)sm4_table[x >> 16 & 0xff] << 16 |
-                   (uint32_t)sm4_table[x >> 8 & 0xff] << 8 | sm4_table[x & 0xff];
-    }
+    return (uint32_t)sm4_table[word >> 24] << 24 | (uint32_t)sm4_table[word >> 16 & 0xff] << 16 |
+           (uint32_t)sm4_table[word >> 8 & 0xff] << 8 | sm4_table[word & 0xff];
 }
 
 #endif
