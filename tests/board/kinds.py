@@ -97,6 +97,12 @@ class Board(ABC):
             self._link.enter(soft_reset=False, seconds=120)
         return self._link.exec(code, seconds)
 
+    def begin(self, code: str) -> None:
+        """Starts code, and does not wait for it."""
+        self.exec("pass")
+        assert self._link is not None
+        self._link._transport.exec_raw_no_follow(code)
+
     def fresh(self) -> None:
         """An empty heap, and no module imported."""
         if self._link is None:
