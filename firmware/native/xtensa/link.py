@@ -4,6 +4,8 @@ windowed ABI.
 
     link.py -o PROGRAM OBJECT...
 
+Beside it, PROGRAM.map gets a line for each global symbol: its address and its name.
+
 One segment that may be read, written and executed, the entry point is _start. An object's literals lie right before its
 code, as l32r only reaches 256 KB backwards. Symbols: defined once, or common; no weak ones, no archives.
 """
@@ -154,7 +156,7 @@ def apply(it: Object, section: Section, relocation: dict[str, int], value: int) 
         raise LinkError(f"{it.path}: relocation of type {kind} in {section.name}")
 
 
-def program(objects: list[Object]) -> bytes:
+def program(objects: list[Object]) -> tuple[bytes, dict[str, int]]:
     end_of_data, end = place(objects)
     globals_, end = resolve(objects, end)
     missing = set().union(*(relocate(it, globals_) for it in objects))
@@ -168,7 +170,7 @@ def program(objects: list[Object]) -> bytes:
     ident = b"\x7fELF" + bytes([1, 1, 1]) + bytes(9)
     struct.pack_into("<16sHHIIIIIHHHHHH", image, 0, ident, 2, 94, 1, globals_["_start"], 52, 0, 0, 52, 32, 1, 40, 0, 0)
     struct.pack_into("<8I", image, 52, 1, 0, BASE, BASE, len(image), end - BASE, 7, PAGE)
-    return bytes(image)
+    return bytes(image), globals_
 
 
 def main() -> int:
@@ -177,11 +179,14 @@ def main() -> int:
     parser.add_argument("objects", type=Path, nargs="+")
     args = parser.parse_args()
     try:
-        args.out.write_bytes(program([Object(path, ELFFile(path.open("rb"))) for path in args.objects]))
+        image, symbols = program([Object(path, ELFFile(path.open("rb"))) for path in args.objects])
     except LinkError as error:
         print(f"link.py: {error}", file=sys.stderr)
         return 1
+    args.out.write_bytes(image)
     args.out.chmod(0o755)
+    lines = (f"{address:08x} {name}\n" for name, address in sorted(symbols.items(), key=lambda it: it[1]))
+    args.out.with_suffix(".map").write_text("".join(lines))
     return 0
 
 

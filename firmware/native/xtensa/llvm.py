@@ -42,7 +42,7 @@ def tool(name: str) -> str:
 
 
 def run(*command: str | Path) -> None:
-    if subprocess.run([str(part) for part in command]).returncode:
+    if subprocess.run([str(part) for part in command], check=False).returncode:
         raise BuildError(f"{Path(command[0]).name} failed")
 
 

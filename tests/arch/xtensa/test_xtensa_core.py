@@ -1,0 +1,88 @@
+"""The core as LLVM compiles it for ESP32, S2 and S3: its C tests under qemu-xtensa, unaligned accesses, traces of secrets."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+XTENSA = ROOT / "firmware/native/xtensa"
+OUT = ROOT / "build/native/xtensa"
+VECTORS = ROOT / "tests/c/vectors"
+# Of the files that take minutes every so manieth case, unless there is time for a long run.
+# test_points takes minutes by itself: make -C firmware/native/xtensa check LONG=1 runs it.
+RUNS = {
+    "vectors": [p for p in sorted(VECTORS.glob("*.txt")) if p.stem not in ("field", "secrets", "sums")],
+    "field": [VECTORS / "field.txt"],
+    "errors": [],
+    "retry": [],
+}
+STEPS = {"points": 20, "ecdh_wycheproof": 10, "certificates": 2, "signatures": 2}
+
+pytestmark = pytest.mark.xdist_group("xtensa")
+
+
+@pytest.fixture(scope="module")
+def tools() -> Path:
+    """The folder of qemu-xtensa, after everything was built. The first time, 100 MB are downloaded."""
+    found = subprocess.run([ROOT / "scripts/setup_xtensa.sh"], stdout=subprocess.PIPE, text=True, check=True)
+    subprocess.run(["make", "--no-print-directory", "-C", XTENSA, "programs", "count"], check=True)
+    return Path(found.stdout.strip())
+
+
+def part_of(path: Path, folder: Path, long_run: bool) -> Path:
+    """A file with the cases of the path's that are to run."""
+    step = 1 if long_run else STEPS.get(path.stem, 1)
+    part = folder / path.name
+    part.write_text("\n\n".join(path.read_text().split("\n\n")[1::step]) + "\n")
+    return part
+
+
+@pytest.mark.parametrize("test", RUNS)
+def test_core(tools: Path, tmp_path: Path, test: str, long_run: bool) -> None:
+    files = [part_of(path, tmp_path, long_run) for path in RUNS[test]]
+    report = tmp_path / "accesses"
+    watched = f"{OUT}/alignment.so,low=0x400000,high=0x500000,report={report}"
+    command = [tools / "qemu-xtensa", "-cpu", "dc233c", "-plugin", watched, OUT / f"test_{test}", *files]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ", 0 failed" in done.stdout
+    seen, unaligned, instruction, address, _ = struct.unpack("<5Q", report.read_bytes())
+    assert seen > 10_000
+    assert not unaligned, f"at {instruction:#x} of {address:#x}"
+
+
+def test_secrets_show_nowhere(tools: Path) -> None:
+    """LLVM has no instruction for a comparison's result and takes branches: none may depend on a secret."""
+    command = [sys.executable, ROOT / "scripts/count_xtensa.py", "--json", "--keys", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = json.loads(done.stdout)["rows"]
+    assert {row["suite"] for row in rows} == {1, 2}
+    for row in rows:
+        assert row["same"] is (None if row["name"] == "verify" else True), row
+        assert 500_000 < row["instructions"] < 10_000_000
+
+
+def counter() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("count_xtensa", ROOT / "scripts/count_xtensa.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_counter_sees_a_difference(tools: Path) -> None:
+    """Else the test above would say nothing: verification, which has no secrets, goes its way by the signature."""
+    count = counter()
+    machine = count.Machine()
+    ways = [machine.run("verify", 1, *count.inputs("verify", 1, number)[0])[1] for number in (0, 1)]
+    assert ways[0].path != ways[1].path
+    assert ways[0].addresses != ways[1].addresses
