@@ -1,7 +1,8 @@
-"""The native module on the board itself: vectors, and what the heaviest step of enrolment costs there."""
+"""The package and its native module on the board itself: what loading them takes, vectors, and the heaviest step of enrolment."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,33 @@ from microseal_host import issuing
 
 ACCEPT = 12_000_000  # cycles
 pytestmark = pytest.mark.usefixtures("core")
+
+
+# In the order in which a program meets them.
+MODULES = ("microseal_core", "umqtt.simple", "microseal", "microseal.serial")
+
+
+def test_import(board: Board, tell: Callable[[str], None]) -> None:
+    board.fresh()
+    printed = board.exec(
+        "import gc, time\n"
+        "gc.collect()\n"
+        "found = [(0, gc.mem_free())]\n"
+        f"for name in {MODULES!r}:\n"
+        "    start = time.ticks_ms()\n"
+        "    __import__(name)\n"
+        "    took = time.ticks_diff(time.ticks_ms(), start)\n"
+        "    gc.collect()\n"
+        "    found.append((took, gc.mem_free()))\n"
+        "print(found)"
+    )
+    (_, free), *steps = ast.literal_eval(printed)
+    tell(f"{board.name}: {free:,} bytes of heap free at first")
+    for name, (ms, left) in zip(MODULES, steps, strict=True):
+        tell(f"{board.name}: import {name} takes {ms} ms and {free - left:,} bytes, {left:,} are left")
+        free = left
+    # A client with a group has to fit into what is left, and a program beside it.
+    assert free > 60_000
 
 
 def test_the_module_is_native(board: Board) -> None:
