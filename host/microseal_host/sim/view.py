@@ -14,7 +14,7 @@ from microseal.inbox import Message
 
 _UNITS: dict[str, Callable[[float], str]] = {
     "load": lambda value: f"load {value:.2f}",
-    "free": lambda value: f"{value / 2**30:.1f} GiB free",
+    "free": lambda value: f"{value / 2**30:.1f} GiB free" if value >= 2**30 else f"{value / 1024:.0f} KiB free",
     "temperature": lambda value: f"{value:.1f} °C",
 }
 
