@@ -6,7 +6,10 @@ import os
 import pty
 import random
 import re
+import signal
 import socket
+import ssl
+import subprocess
 import threading
 import time
 import tty
@@ -14,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,11 +32,14 @@ from microseal_host.board import bridge as bridging
 from microseal_host.board.framing import LONGEST, Frame, Splitter
 from microseal_host.board.link import BoardError, Link
 from microseal_host.board.provision import Wanted, provision
+from microseal_host.failure import INTERRUPTED
 from microseal_host.mqtt import Address
 from microseal_host.sim.broker import LOOPBACK, Broker
 from microseal_host.sim.children import Children
 from pty_board import ROOT, PtyBoard
 from serial_setting import ROUND_TRIPS, RunningBridge, until
+from test_authority_tls import _authority, _certificate
+from test_cli import MICROSEAL
 
 SKETCH = """
 def run(client):
@@ -439,6 +447,48 @@ def test_another_version_is_told(fake: FakeBoard, listener: socket.socket) -> No
         assert until(lambda: bridge.told("another version"))
 
 
+def test_tls_is_the_bridges(fake: FakeBoard, listener: socket.socket, tmp_path: Path) -> None:
+    """The way from the bridge to the broker; a board is spared it."""
+    own, signer = _authority("an authority")
+    key = ec.generate_private_key(ec.SECP256R1())
+    served = _certificate("localhost", key, "an authority", signer, False)
+    (tmp_path / "ca.pem").write_bytes(own.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "server.pem").write_bytes(served.public_bytes(serialization.Encoding.PEM) + private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    got: list[bytes] = []
+
+    def serve() -> None:
+        for _ in range(2):
+            try:
+                with context.wrap_socket(listener.accept()[0], server_side=True) as sock:
+                    got.append(sock.recv(100))
+                    sock.sendall(b"answer")
+            except (OSError, ssl.SSLError):
+                got.append(b"")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    address = Address("localhost", listener.getsockname()[1], tls=True)
+    with RunningBridge(fake.port, address, ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))):
+        fake.greet()
+        fake.send(frames.OPEN, 1)
+        fake.expect(frames.OPEN)
+        fake.send(frames.DATA, 1, b"question")
+        fake.send(frames.CREDIT, 1, b"\0\x20")
+        assert fake.expect(frames.DATA).payload == b"answer"
+    # Somebody else's certificate is refused.
+    with RunningBridge(fake.port, address, ssl.create_default_context()):
+        fake.greet()
+        fake.send(frames.OPEN, 1)
+        assert fake.expect(frames.CLOSE).payload == bytes((frames.REFUSED,))
+    thread.join()
+    assert got == [b"question", b""]
+
+
 # Hostile bridges
 
 
@@ -543,6 +593,33 @@ def test_half_a_frame_does_not_stop_a_board(board: PtyBoard) -> None:
         assert b"not connected" in bridge.text, "its own time-out"
     finally:
         bridge.close()
+
+
+# The command
+
+
+def test_the_command_ends_cleanly(board: PtyBoard, broker: Broker) -> None:
+    (board.flash / "main.py").write_text("print('\\x1b[31mred')\n" + (board.flash / "main.py").read_text())
+    command = [MICROSEAL, "bridge", str(board.port), "--broker", f"{broker.host}:{broker.port}"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
+    assert process.stdout is not None
+    shown: list[str] = []
+    reader = threading.Thread(target=lambda: shown.extend(process.stdout or ()))
+    reader.start()
+    assert until(lambda: any(line.startswith("heard") for line in shown))
+    board.reset()
+    assert until(lambda: any("red" in line for line in shown))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == INTERRUPTED
+    reader.join()
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert "is connected, and reaches" in said and "Traceback" not in said
+    assert not any("\x1b" in line for line in shown) and "\\x1b[31mred\n" in shown
+    process.stdout.close()
+    process.stderr.close()
 
 
 # The whole of it

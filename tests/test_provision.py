@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from microseal.provisioning import load_authority, load_broker
 from microseal.store import Store, unpack
 from microseal_host.authority import requests
 from microseal_host.board import provision as provisioning
+from microseal_host.cli import provision as cli
 from microseal_host.failure import DENIED, NEGATIVE, NOT_READY, USAGE
 from pty_board import PtyBoard
 from test_cli import Desk, desk  # noqa: F401
@@ -274,6 +276,14 @@ def test_the_password_at_the_broker(office: Desk, board: PtyBoard, tmp_path: Pat
     office.run("provision", str(board.port), "--id", "a", *words, "--broker-password-file", file)
     assert network(board) == {"broker": {"host": "elsewhere", "port": 1900, "user": "u", "password": "at the broker"}}
     assert load_broker(state(board)) == {"host": "elsewhere", "port": 1900}
+
+
+def test_the_wifi_password_from_stdin_and_from_a_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.sys, "stdin", io.StringIO(WIFI_PASSWORD + "\n"))
+    assert cli._wifi_password("home", "-") == WIFI_PASSWORD
+    monkeypatch.setattr(cli.sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
+    monkeypatch.setattr(cli.getpass, "getpass", lambda prompt: "" if "home" in prompt else "?")
+    assert cli._wifi_password("home", None) is None, "an open network"
 
 
 def test_a_board_that_lies(office: Desk, board: PtyBoard, monkeypatch: pytest.MonkeyPatch) -> None:

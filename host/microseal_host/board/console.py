@@ -9,7 +9,7 @@ from typing import Any
 
 from .link import BoardError, CodeError, Link
 
-_SLOW = 120  # s that the board may compute: a point multiplication in an emulator
+_SLOW = 300  # s that the board may compute: an emulated one imports the package for a minute, on a busy machine
 
 
 def _program() -> str:
