@@ -139,7 +139,8 @@ build_all() {
     export -f cached port_make make_board make_usermod make_plugin say die
     # shellcheck disable=SC2016  # expanded by the shells that xargs starts
     printf '%s\n' "${jobs[@]}" | xargs -P 2 -L 1 bash -c 'set -euo pipefail; cached "$@"' cached
-    find "$cache" -maxdepth 1 -type f -mtime +60 -delete
+    # What was not used for two months, and what an interrupted run left.
+    find "$cache" -maxdepth 1 \( -type f -mtime +60 -o -type d -name 'work.*' -mmin +120 \) -exec rm -rf {} +
 }
 
 plan_packages

@@ -27,6 +27,11 @@ COMMANDS = {
 }
 # Memory that the firmware does not know of: files go there.
 ROOM = {"armv6m": 0x20100000, "armv7emsp": 0x21000000, "rv32imc": 0x84000000}
+STACK = {
+    "armv6m": 0x20040000,
+    "armv7emsp": 0x400000,
+    "rv32imc": 0x80610000,
+}  # its upper end, as the port's linker scripts have it
 
 
 class DeviceError(Exception):
@@ -54,7 +59,7 @@ class Board:
     def __init__(self, arch: str, files: dict[str, bytes], firmware: str | None = None) -> None:
         self.arch = arch
         elf = BOARDS / f"{firmware or arch}.elf"
-        low, high = _range_of(elf, "gc_heap")
+        self.heap = low, high = _range_of(elf, "gc_heap")
         self._folder = tempfile.TemporaryDirectory(prefix="microseal-qemu-")
         self._report = Path(self._folder.name) / "accesses"
         content, places = bytearray(), {}
