@@ -61,6 +61,9 @@ def test_what_is_secret_stays_out_of_records_and_errors(board: PtyBoard) -> None
         link.exec("password = 'open sesame'", secret=True)
         with pytest.raises(CodeError) as raised:
             link.exec("raise ValueError('open sesame')", secret=True)
+        assert "sesame" not in str(raised.value) + raised.value.traceback and raised.value.error == "ValueError"
+        with pytest.raises(CodeError) as raised:
+            link.exec("raise ValueError('open\\nsesame')", secret=True)
         assert "sesame" not in str(raised.value) + raised.value.traceback
         assert b"password" not in seen and b"raw REPL" in seen
         assert link.eval("len(password)") == 11

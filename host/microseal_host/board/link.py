@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -26,7 +27,7 @@ _INTERRUPT = b"\r\x03\x03"
 
 
 class CodeError(BoardError):
-    """The code raised on the board. traceback: its text as the board printed it, empty where it may have had a secret in it."""
+    """The code raised on the board. traceback: its text as the board printed it, its class alone where a secret may be in it."""
 
     def __init__(self, what: str, traceback: str) -> None:
         last = traceback.strip().splitlines()[-1:] or ["an error"]
@@ -37,6 +38,14 @@ class CodeError(BoardError):
     def error(self) -> str:
         """The last line of the traceback, such as `ImportError: no module named 'x'`."""
         return (self.traceback.strip().splitlines() or [""])[-1]
+
+
+def _class_in(traceback: str) -> str:
+    """The name of the exception, without its text, in which a secret may be."""
+    lines = traceback.splitlines()
+    places = [at for at, line in enumerate(lines) if line.startswith("  File ")]
+    found = re.match(r"[A-Za-z]+\b", "".join(lines[places[-1] + 1 : places[-1] + 2])) if places else None
+    return found[0] if found else ""
 
 
 class _Transport(SerialTransport):
@@ -163,7 +172,8 @@ class Link:
         finally:
             self.wire.hidden = False
         if error:
-            raise CodeError(what, "" if secret else error.decode(errors="replace"))
+            text = error.decode(errors="replace")
+            raise CodeError(what, _class_in(text) if secret else text)
         return printed.decode(errors="replace").replace("\r\n", "\n")
 
     def _interrupt(self) -> None:
