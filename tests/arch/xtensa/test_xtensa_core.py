@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -86,3 +87,14 @@ def test_the_counter_sees_a_difference(tools: Path) -> None:
     ways = [machine.run("verify", 1, *count.inputs("verify", 1, number)[0])[1] for number in (0, 1)]
     assert ways[0].path != ways[1].path
     assert ways[0].addresses != ways[1].addresses
+
+
+def test_module(tools: Path, tmp_path: Path) -> None:
+    """The .mpy links, is one for the windowed ABI, and does not tell where it was built."""
+    command = [XTENSA / "build.sh", f"OUT={tmp_path}", f"DIST={tmp_path}"]
+    subprocess.run(command, env={**os.environ, "XTENSA_LLVM": str(tools)}, check=True)
+    mpy = (tmp_path / "microseal_core.mpy").read_bytes()
+    assert mpy[:2] == b"M\x06"
+    assert mpy[2] >> 2 == 10
+    assert str(tmp_path).encode() not in mpy
+    assert b"result is the point at infinity" in mpy
