@@ -32,7 +32,7 @@ class Console:
         """What the function tells. what: what an error says went wrong; secret: there is a secret in the arguments."""
         code = f"{name}({','.join(map(repr, arguments))})"
         try:
-            text = self._link.exec(code, _SLOW, what=what, secret=secret)
+            text = self._link.exec(code, max(_SLOW, self._link.patience), what=what, secret=secret)
         except CodeError as error:
             if "MemoryError" in error.error:
                 raise BoardError(

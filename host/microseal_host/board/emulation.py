@@ -64,7 +64,7 @@ def run(client):
             client.check_msg()
             sleep_ms(20)
 """
-PATIENCE = 120.0  # s without a byte from the board
+PATIENCE = 400.0  # s without a byte from the board
 SILENCE = 600.0  # s without a verified message after which something must be wrong
 
 

@@ -44,7 +44,9 @@ def flash(plan: Plan, port: str | None, track: Track) -> str:
         running = install.ask(link)
         firmware.check_chip(running, plan.board, port)
         said = finish(link, running, plan.provision, track)
-    track.finish(f"{said} at {port}")
+    if plan.board.network == "serial":
+        said += f"; its way to the broker: microseal bridge {port} --broker HOST"
+    track.finish(said)
     return port
 
 
@@ -58,7 +60,7 @@ def finish(link: Link, running: Running, provision: Provision | None, track: Tra
     done = install.install(link, files, track.progress)
     track.step(f"{len(done.written)} of {len(files)} files written" if done.written else "all files were there")
     install.check_imports(link)
-    said = "installed, without an identity"
+    said = "installed, without an identity: microseal init makes an authority that gives it one"
     if provision is not None:
         track.step("provisioning")
         # With an empty heap, and what was just installed.

@@ -111,7 +111,7 @@ class _Provisioning:
         if complete and ours and may_stay and not self._identity.again:
             say(f"keeps its identity {found['id']}")
             self._keep(link, found["id"])
-            return f"{found['id']}, as before,"
+            return f"{found['id']}, as before"
         device = self._name(running)
         done = provision(
             link,

@@ -201,7 +201,7 @@ def check_imports(repl: Repl) -> None:
         f"if '{LIB}' not in sys.path and '/{LIB}' not in sys.path:sys.path.append('{LIB}')\n"
         "try:\n import microseal_core;print('ok')\n"
         "except Exception as e:print(type(e).__name__,e)",
-        120,
+        300,
     ).strip()
     if text != "ok":
         raise Failure(
