@@ -42,7 +42,7 @@ typedef struct {
     fe k;       /* -m^-1 mod 2^256 */
     limb shape; /* which it is, for what is written for one modulus */
 #if MS_LIMB_BITS == 29
-    /* rr is 2^522 mod m, and of k there is but the lowest limb. */
+    /* rr is 2^522 mod m, and of k there are but the lowest 32 bits. */
     fe signed_m, one; /* m and 2^261 mod m, in signed limbs */
 #endif
 } modulus;

@@ -4,12 +4,19 @@
 
 #include "field.h"
 
-#define GCD_STEPS 15
-#define GCD_WORDS 18
+/* 15 where products of 32 bits are dear, and where adding up such of 64 bits would branch on carries. */
+#if MS_ARMV6M || defined __XTENSA__ || defined __xtensa__
+#    define GCD_STEPS 15
+typedef int32_t gcd_sum;
+#else
+#    define GCD_STEPS 30
+typedef int64_t gcd_sum;
+#endif
+#define GCD_WORDS (270 / GCD_STEPS)
 
 /*
- * f, g, d, e and the modulus m, in words of 15 bits from the least significant, the last with the sign; next to each
- * other as one pass reads them. Assembly knows this layout.
+ * f, g, d, e and the modulus m, in words of GCD_STEPS bits from the least significant, the last with the sign; next to
+ * each other as one pass reads them. Assembly knows this layout.
  */
 typedef struct {
     int32_t fg[GCD_WORDS][2];
@@ -17,8 +24,8 @@ typedef struct {
 } gcd_state;
 
 /*
- * Fifteen steps; takes zeta, which is -(delta + 1/2), and returns the next one. k: -1/m mod 2^15, bits above are
- * ignored. Constant time.
+ * GCD_STEPS steps; takes zeta, which is -(delta + 1/2), and returns the next one. k: -1/m mod 2^GCD_STEPS, bits above
+ * are ignored. Constant time.
  */
 #if MS_ARMV6M
 MS_ASSEMBLY

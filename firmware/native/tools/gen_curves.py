@@ -104,7 +104,7 @@ def modulus(name: str, m: int, shape: str, small: bool) -> str:
         lines = [
             f"            .m = {limbs_29(m)},",
             f"            .rr = {limbs_29(pow(2, 522, m))},",
-            f"            .k = {{0x{-pow(m, -1, 1 << 29) % (1 << 29):08x}}},",
+            f"            .k = {{0x{-pow(m, -1, 1 << 32) % (1 << 32):08x}}},",
             f"            .shape = {shape},",
             f"            .signed_m = {signed_29(m)},",
             f"            .one = {signed_29(pow(2, 261, m))},",
