@@ -40,7 +40,7 @@ PARTS = {
     "fe_invert": 71_500,
     "fe_sqrt": 306_000,
 }
-CODE_AND_CONSTANTS = 18_320
+CODE_AND_CONSTANTS = 18_680
 STACK = 2080
 
 

@@ -5,8 +5,8 @@
  * The processor multiplies 32 bits by 32 bits into 32 bits, in one cycle, so numbers are taken apart into half-words.
  * Two 64-bit numbers make 16 products of half-words, summed by rows (mul64, 10 for a square); two of 128 bits are three
  * of those (Karatsuba: with l, h for the low and high products, the middle is l + h - (a1 - a0)(b1 - b0)), and two
- * of 256 bits three of these. What is left is reduced by Montgomery's method: p of P-256 without a product, as it is
- * 2^256 - 2^224 + 2^192 + 2^96 - 1; any other modulus by fe_reduce_any of field_armv6m.c.
+ * of 256 bits three of these. What is left is reduced by Montgomery's method: both p without a product, as they have
+ * few terms and are -1 modulo 2^64; any other modulus by fe_reduce_any of field_armv6m.c.
  *
  * There is no data here and no absolute address, so that the code can lie anywhere.
  */
@@ -515,11 +515,15 @@ join256:
     ldr r0, [r3, #SHAPE]
     cmp r0, #SHAPE_P256
     beq reduce_p256
+    bhi to_reduce_sm2
     ldr r0, [sp, #R]
     mov r1, sp
     mov r2, r3
     bl fe_reduce_any
     leave
+
+to_reduce_sm2:
+    b reduce_sm2                @ too far for a condition
 
 give_product:
     ldr r0, [sp, #R]
@@ -671,6 +675,187 @@ reduce_p256:
     stmia r0!, {r1, r2, r4, r5}
     leave
     .size reduce_p256, . - reduce_p256
+
+/*
+ * (r1, r2, r3, r4) = u (1 - 2^32) for u = (r1, r2), of which \second is another copy; r4 is 0 or -1, the sign and what all
+ * words above are. Leaves r0, r5, r6, r7
+ */
+.macro spread second
+    subs r2, r1
+    movs r3, #0
+    mov r4, \second
+    sbcs r3, r4
+    sbcs r4, r4
+.endm
+
+/*
+ * The same for p of curveSM2, 2^256 - 2^224 - 2^96 + 2^64 - 1, two words at a time: (u0, u1) times 1 - 2^32 is added at
+ * word 2, u0 subtracted at word 7 and added at word 8.
+ */
+    .type reduce_sm2, %function
+    .thumb_func
+reduce_sm2:
+    mov r0, sp
+    ldmia r0!, {r1, r2}
+    mov r8, r1                  @ u will be r8, r9, r10, r11, r12, lr, r6, r7
+    mov r9, r2
+    spread r9
+    ldmia r0!, {r5, r6}
+    adds r5, r1
+    adcs r6, r2
+    mov r10, r5
+    mov r11, r6
+    ldmia r0!, {r5, r6}
+    adcs r5, r3
+    adcs r6, r4
+    mov r12, r5
+    mov lr, r6
+    ldmia r0!, {r5, r6}
+    adcs r5, r4
+    adcs r6, r4
+    movs r7, r4
+    movs r1, #0
+    adcs r7, r1                 @ at word 8
+    mov r1, r10
+    mov r2, r11
+    spread r11
+    mov r0, r12
+    adds r0, r1
+    mov r12, r0
+    mov r0, lr
+    adcs r0, r2
+    mov lr, r0
+    adcs r5, r3
+    adcs r6, r4
+    adcs r7, r4
+    mov r1, r12
+    mov r2, lr
+    asrs r0, r7, #31
+    spread lr
+    adds r5, r1
+    adcs r6, r2
+    adcs r7, r3
+    adcs r0, r4                 @ at word 9
+    mov r1, r8
+    subs r6, r1                 @ -u0 at word 7
+    movs r1, #0
+    sbcs r7, r1
+    sbcs r0, r1
+    movs r1, #1
+    adds r7, r1                 @ -u8 at word 8
+    movs r1, #0
+    adcs r0, r1
+    str r7, [sp, #PRODUCT]
+    str r0, [sp, #PRODUCT + 4]
+    asrs r0, r0, #31
+    str r0, [sp, #PRODUCT + 8]
+    movs r7, r6
+    movs r6, r5
+    /* Words 8 to 11 in r1, r2, r4, r5; what goes over in r3. */
+    add r0, sp, #PRODUCT + 32
+    ldmia r0!, {r1, r2, r4, r5}
+    ldr r0, [sp, #PRODUCT]
+    adds r1, r0
+    ldr r0, [sp, #PRODUCT + 4]
+    adcs r2, r0
+    ldr r0, [sp, #PRODUCT + 8]
+    adcs r4, r0
+    adcs r5, r0
+    movs r3, r0
+    movs r0, #0
+    adcs r3, r0
+    mov r0, r8
+    adds r1, r0                 @ u0 to u3 at word 8
+    mov r0, r9
+    adcs r2, r0
+    mov r0, r10
+    adcs r4, r0
+    mov r0, r11
+    adcs r5, r0
+    movs r0, #0
+    adcs r3, r0
+    mov r0, r9
+    subs r1, r0                 @ -u1 to -u4 at word 8
+    mov r0, r10
+    sbcs r2, r0
+    mov r0, r11
+    sbcs r4, r0
+    mov r0, r12
+    sbcs r5, r0
+    movs r0, #0
+    sbcs r3, r0
+    adds r1, r6                 @ u6, u7 at word 8
+    adcs r2, r7
+    adcs r4, r0
+    adcs r5, r0
+    adcs r3, r0
+    subs r2, r6                 @ -u6, -u7 at word 9
+    sbcs r4, r7
+    sbcs r5, r0
+    sbcs r3, r0
+    mvns r0, r0
+    adds r4, r0                 @ u8 at word 10, -u8 at word 11
+    movs r0, #0
+    adcs r5, r0
+    adcs r3, r0
+    mov r8, r1
+    mov r9, r2
+    mov r10, r4
+    mov r11, r5
+    /* Words 12 to 15. */
+    add r0, sp, #PRODUCT + 48
+    ldmia r0!, {r1, r2, r4, r5}
+    asrs r0, r3, #31
+    adds r1, r3
+    adcs r2, r0
+    adcs r4, r0
+    adcs r5, r0
+    movs r3, #0
+    adcs r3, r0
+    mov r0, r12
+    adds r1, r0                 @ u4 to u7 at word 12
+    mov r0, lr
+    adcs r2, r0
+    adcs r4, r6
+    adcs r5, r7
+    movs r0, #0
+    adcs r3, r0
+    mov r0, lr
+    subs r1, r0                 @ -u5 to -u7 at word 12
+    sbcs r2, r6
+    sbcs r4, r7
+    movs r0, #0
+    sbcs r5, r0
+    sbcs r3, r0
+    movs r6, #1
+    adds r5, r6                 @ -u8 at word 15
+    adcs r3, r0
+    subs r3, #1                 @ u8 at word 16
+    /* r3 is 0 or -1: with -1, add p. */
+    lsls r7, r3, #1
+    mov lr, r7
+    mov r12, r3
+    ldr r0, [sp, #R]
+    mov r6, r8
+    mov r7, r9
+    adds r6, r3
+    adcs r7, r3
+    stmia r0!, {r6, r7}
+    mov r6, r10
+    mov r7, r11
+    movs r3, #0
+    adcs r6, r3
+    mov r3, r12
+    adcs r7, r3
+    stmia r0!, {r6, r7}
+    adcs r1, r3
+    adcs r2, r3
+    adcs r4, r3
+    mov r6, lr
+    adcs r5, r6
+    stmia r0!, {r1, r2, r4, r5}
+    leave
+    .size reduce_sm2, . - reduce_sm2
 
 /*
  * What fe_add and fe_sub modulo p of P-256 have in common: [r0] are words 0 to 2 and r3, r4, r5, r6, r7 words 3 to 7 of
