@@ -3,7 +3,8 @@
 
 A message goes the whole way through a member: policy, time, roster, replay window, signature. A certificate is issued for a request
 that is parsed and whose claim is checked first. Beside them, in the same run: the bare multiplications in libcrypto that they cannot do
-without, and the signature check of pure-Python `ecdsa`. Example:
+without, the signature check of pure-Python `ecdsa`, and the same multiplication in libcrypto and in the project's own core, which
+`make -C firmware/native host` builds. Example:
 
     .venv/bin/python scripts/bench_host.py --seconds 2
 
@@ -19,6 +20,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from types import ModuleType
 
 import ecdsa
 from rich.console import Console
@@ -29,7 +31,7 @@ from microseal.entropy import Entropy
 from microseal.identity import Anchor, Request, claim_request, make_request
 from microseal_host import issuing
 from microseal_host.attacks.world import World
-from microseal_host.backends import libcrypto
+from microseal_host.backends import ccore, libcrypto
 from microseal_host.backends.openssl import ffi, lib
 
 SUITE = 1
@@ -123,6 +125,14 @@ def primitive(seconds: float, double: bool) -> float:
     return rate(lambda: lib.EC_POINT_mul(group, result, a, ffi.NULL, ffi.NULL, ctx), seconds)
 
 
+def shared_secrets(seconds: float, backend: ModuleType) -> float:
+    """X(k*P) with P compressed, as the backend has it."""
+    k, public = b"\x01" + os.urandom(31), libcrypto.base_mul(SUITE, b"\x01" + os.urandom(31))
+    if backend.ecdh(SUITE, k, public) != libcrypto.ecdh(SUITE, k, public):
+        raise ValueError(f"{backend.__name__} is wrong")
+    return rate(lambda: backend.ecdh(SUITE, k, public), seconds)
+
+
 def pure_python(seconds: float) -> float:
     key = ecdsa.SigningKey.generate(curve=ecdsa.NIST256p)
     sig, public = key.sign(MESSAGE, hashfunc=hashlib.sha256), key.get_verifying_key()
@@ -147,6 +157,8 @@ def main() -> int:
         "pure-Python ecdsa: signatures verified": pure_python(args.seconds),
         CERTIFICATES: certificates(args.seconds),
         "libcrypto's G*k alone": primitive(args.seconds, False),
+        "X(k*P), libcrypto": shared_secrets(args.seconds, libcrypto),
+        "X(k*P), the core in C with 64-bit limbs": shared_secrets(args.seconds, ccore),
     }
     if args.json:
         print(json.dumps({name: round(value) for name, value in measured.items()}))

@@ -19,7 +19,7 @@ def test_rates(root: Path) -> None:
     done = bench(root, "--least", "1", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found) == 6
+    assert len(found) == 8
     assert all(value > 10 for value in found.values())
 
 
