@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 ROOT = Path(__file__).resolve().parents[3]
 XTENSA = ROOT / "firmware/native/xtensa"
@@ -98,3 +99,58 @@ def test_module(tools: Path, tmp_path: Path) -> None:
     assert mpy[2] >> 2 == 10
     assert str(tmp_path).encode() not in mpy
     assert b"result is the point at infinity" in mpy
+
+
+def test_links_of_the_module(tools: Path, tmp_path: Path) -> None:
+    """Every l32r of the .mpy's code finds what the object says: mpy_ld was written for GNU's objects, not LLVM's."""
+    command = [XTENSA / "build.sh", f"OUT={tmp_path}", f"DIST={tmp_path}"]
+    subprocess.run(command, env={**os.environ, "XTENSA_LLVM": str(tools)}, check=True)
+    (path,) = tmp_path.rglob("microseal_core.o")
+    mpy = (tmp_path / "microseal_core.mpy").read_bytes()
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        sections = list(elf.iter_sections())
+        text, literals = (elf.get_section_by_name(name) for name in (".text", ".literal"))
+        symbols = elf.get_section_by_name(".symtab")
+        code, words = text.data(), literals.data()
+        in_code = list(elf.get_section_by_name(".rela.text").iter_relocations())
+        in_words = {r["r_offset"]: r for r in elf.get_section_by_name(".rela.literal").iter_relocations()}
+        assert len(in_code) > 100
+
+        # Where the code begins in the .mpy: found by the longest piece without relocations.
+        edges = [0, *(r["r_offset"] for r in in_code), len(code)]
+        start, end = max(((a + 3, b) for a, b in zip(edges, edges[1:], strict=False)), key=lambda it: it[1] - it[0])
+        assert mpy.count(code[start:end]) == 1
+        begin = mpy.index(code[start:end]) - start
+
+        bases: dict[str, set[int]] = {}
+        numbers = 0
+        for relocation in in_code:
+            at = relocation["r_offset"]
+            literal = relocation["r_addend"]
+            (immediate,) = struct.unpack_from("<H", mpy, begin + at + 1)
+            place = begin + (at + 3 & ~3) + 4 * (immediate - 0x10000)
+            (found,) = struct.unpack_from("<I", mpy, place)
+            (expected,) = struct.unpack_from("<I", words, literal)
+            if literal not in in_words:
+                numbers += 1
+                assert found == expected, hex(at)
+                continue
+            symbol = symbols.get_symbol(in_words[literal]["r_info_sym"])
+            if symbol["st_shndx"] == "SHN_UNDEF":
+                assert symbol.name in ("mp_fun_table", "mp_native_qstr_table"), symbol.name
+                continue
+            section = sections[symbol["st_shndx"]]
+            bases.setdefault(section.name, set()).add(found - expected - symbol["st_value"])
+        assert numbers > 20
+        # Addresses are those in the code and in the read-only data, which follow each other in the file: one for each section.
+        assert {".text", ".data.rel.ro"} <= set(bases)
+        assert all(len(found_at) == 1 for found_at in bases.values()), bases
+        del bases[".text"]
+        starts = set()
+        for name, (base,) in bases.items():
+            data = elf.get_section_by_name(name).data()
+            if name != ".data.rel.ro":  # in which there are addresses
+                assert mpy.count(data) == 1, name
+                starts.add(mpy.index(data) - base)
+        assert len(starts) == 1
