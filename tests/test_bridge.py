@@ -293,6 +293,7 @@ class FakeBoard:
             self.session, frames.TO_BRIDGE | kind, channel, self.seq if seq is None else seq, ack, payload
         )
         self.seq = (self.seq + 1) & 0xFF
+        os.set_blocking(self.master, True)
         os.write(self.master, frame)
 
     def expect(self, kind: int, seconds: float = 5.0) -> Frame:
