@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 from kinds import WEAR, Board
 
-from authority_house import PASSPHRASE, House, eventually, running
+from authority_house import House, eventually, running
 from microseal.policy import Policy
 from microseal_host.authority import registry
+from microseal_host.board.link import Link
+from microseal_host.board.provision import Wanted, provision
+from microseal_host.board.transcript import Transcript
 from microseal_host.mqtt import Address
 from microseal_host.sim.broker import Broker
 
@@ -122,8 +125,6 @@ class Desk:
 def desk(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
     house = House(folder / "house", Address(broker.host, broker.port))
-    (folder / "passphrase").write_text(PASSPHRASE)
-    (folder / "passphrase").chmod(0o600)
     gids = {mode: f"m{mode}-{os.urandom(3).hex()}" for mode in MODES}
     with house.database.write() as connection:
         for mode, gid in gids.items():
@@ -156,19 +157,16 @@ def desk(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[D
 
 @pytest.fixture(scope="module")
 def member(board: Board, desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The board, provisioned as a publisher of all groups by the command that a user types; the transcript of its cable."""
-    transcript = tmp_path_factory.mktemp("cable") / "transcript"
+    """The board, provisioned as a publisher of all groups as `microseal provision` does it; the transcript of its cable."""
+    path = tmp_path_factory.mktemp("cable") / "transcript"
     board.exec("pass")
     board.release()
-    groups = [word for gid in desk.gids.values() for word in ("--publish", gid)]
-    command = [MICROSEAL, "provision", board.port, "--id", DEVICE, *groups, "--link", "serial", "--again", "--no-start"]
-    command += ["--database", desk.house.path, "--passphrase-file", desk.house.folder.parent / "passphrase"]
-    done = subprocess.run(
-        [*command, "--transcript", transcript], capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    wanted = Wanted(DEVICE, publish=tuple(desk.gids.values()), network={"link": "serial"}, again=True)
+    # A board at its ordinary speed needs none of the patience.
+    with Transcript(path) as transcript, Link(board.port, tap=transcript.tap, patience=PATIENCE) as link:
+        provision(link, desk.house.database, desk.house.vault, wanted, transcript)
     assert eventually(lambda: desk.in_force(DEVICE), 90)
-    return transcript.read_text()
+    return path.read_text()
 
 
 @contextmanager
@@ -196,6 +194,8 @@ def bridged(board: Board, desk: Desk, code: str) -> Iterator[Callable[[str], Tol
                     told.lines.append(ast.literal_eval(what) if mark else ("printed", line.rstrip()))
                 except (SyntaxError, ValueError):
                     told.lines.append(("printed", line.rstrip()))
+                if "Traceback" in line:
+                    told.lines.append(("ended",))
                 news.notify()
         with news:
             told.lines.append(("ended",))
@@ -298,8 +298,11 @@ def test_writes_of_a_board_that_sleeps_between_messages(
 ) -> None:
     """What deep sleep costs: all that a start, a connection and one message write."""
     already = len(desk.heard)
+    board.fresh()  # nothing of its memory is left
     code = f"""
 before = records()
+# The bridge is to be there before anything is told.
+time.sleep_ms(1500)
 tell("awake")
 client = begin({len(MODES)})
 publish(client, {desk.topic(2)!r}, "awake again")
