@@ -219,8 +219,10 @@ void fe_pick(fe_pair *r, const fe_pair *table, unsigned count, limb index)
     memset(r, 0, sizeof *r);
     for (limb i = 0; i < count; i++) {
         limb hit = mask_of(((i ^ index) - 1) >> (8 * sizeof(limb) - 1)); /* only 0 - 1 has the top bit */
-        fe_select(r->x, table[i].x, hit);
-        fe_select(r->y, table[i].y, hit);
+        for (int j = 0; j < LIMBS; j++) {
+            r->x[j] |= table[i].x[j] & hit;
+            r->y[j] |= table[i].y[j] & hit;
+        }
     }
 }
 
