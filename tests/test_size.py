@@ -1,0 +1,34 @@
+"""What microseal takes on a device does not get more: scripts/measure_size.py. Who makes a figure smaller lowers its bound."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("client_sketch")
+
+# The least so far, rounded up; bytes.
+PACKAGE = 71_500
+MODULE = {"armv6m": 20_700, "armv7emsp": 20_500, "rv32imc": 30_400, "x64": 48_500}
+STACK = 2_120
+CONNECTED = 13_500  # with words of 64 bits
+
+
+def test_sizes(root: Path) -> None:
+    command = [sys.executable, root / "scripts/measure_size.py", "--json", "--precision", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout)
+    flash = {(what, kind): size for what, kind, size, _ in result["flash"]}
+    assert next(size for (what, _), size in flash.items() if what == "package, bytecode") <= PACKAGE
+    for arch, most in MODULE.items():
+        assert flash[f"native module, {arch}", "suite 1"] <= most
+    assert {name: size for name, _, size, _ in result["stack"] if size > STACK} == {}
+    ours, tls = (result["heap"][name] for name in ("microseal, mode 2", "umqtt.simple, TLS"))
+    assert ours["connect"] <= CONNECTED
+    # What the interpreter's TLS has is seen at all, and a connection costs less than half of it.
+    assert 2 * ours["connect"] < tls["connect"] < tls["most"]
