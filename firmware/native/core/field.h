@@ -30,7 +30,7 @@ typedef uint32_t limb;
 #else
 #    error "MS_LIMB_BITS is 29, 32 or 64"
 #endif
-#define LIMB_MASK ((limb)-1 >> (8 * sizeof(limb) - MS_LIMB_BITS))
+#define LIMB_MASK ((limb) - 1 >> (8 * sizeof(limb) - MS_LIMB_BITS))
 
 /* Limbs from the least significant; NUMBER takes four 64-bit words from the most significant, as they are read. */
 typedef limb fe[LIMBS];

@@ -4,13 +4,14 @@
  * A limb is a signed number, -2^28 <= limb < 2^28 but for the highest, and stands for limb * 2^(29 i). Numbers are in
  * Montgomery form for 2^261, in absolute value below 1.1 m, and not unique modulo m, except 0, which is all zeros: sums
  * and differences are brought between -m/2 and m/2, a little more at most, and products between -0.04 m and 1.04 m. The
- * fields of a modulus, scalars, and what is read and written are as fe_normal leaves them: no limb negative, 0 <= x < m.
+ * fields of a modulus, scalars, and what is read and written are as fe_normal leaves them: no limb negative, 0 <= x <
+ * m.
  *
- * A product of two limbs x, y is split where limbs end without looking at carries: high = floor(8x * y / 2^32) and low =
- * x * y - 2^29 high, 0 <= low < 2^29. A column of the schoolbook product adds up the highs in one word and x * y modulo
- * 2^32 in another, lo; lo - 2^29 hi is then the sum of the lows, exactly if there are no more than eight of them. FOLD
- * moves what of that is above 29 bits to the highs, before there are. So a product costs two multiplications and two
- * additions, with no comparisons, which these processors would have to branch on.
+ * A product of two limbs x, y is split where limbs end without looking at carries: high = floor(8x * y / 2^32) and low
+ * = x * y - 2^29 high, 0 <= low < 2^29. A column of the schoolbook product adds up the highs in one word and x * y
+ * modulo 2^32 in another, lo; lo - 2^29 hi is then the sum of the lows, exactly if there are no more than eight of
+ * them. FOLD moves what of that is above 29 bits to the highs, before there are more. So a product costs two
+ * multiplications and two additions, with no comparisons, which these processors would have to branch on.
  */
 #include "field.h"
 
@@ -26,57 +27,59 @@
 
 /* A column's sum is hi * 2^29 + (lo - hi * 2^29). */
 #    define FOLD hi += (int32_t)((lo - ((limb)hi << 29)) >> 29);
-#    define ADD_PRODUCT(x, y)                                                   \
-        {                                                                       \
-            lo += (x) * (y);                                                    \
-            hi += (int32_t)((int64_t)(int32_t)((x) << 3) * (int32_t)(y) >> 32); \
+#    define ADD_PRODUCT(x, y)                                                                                          \
+        {                                                                                                              \
+            lo += (x) * (y);                                                                                           \
+            hi += (int32_t)((int64_t)(int32_t)((x) << 3) * (int32_t)(y) >> 32);                                        \
         }
 
 /* u * 2^n or -u * 2^n, where u, of 29 bits, is in its column */
-#    define ADD_SHIFTED(u, n)                     \
-        {                                         \
-            lo += (u) << (n);                     \
-            hi += (int32_t)(u) >> (29 - (n));     \
+#    define ADD_SHIFTED(u, n)                                                                                          \
+        {                                                                                                              \
+            lo += (u) << (n);                                                                                          \
+            hi += (int32_t)(u) >> (29 - (n));                                                                          \
         }
 
 /*
  * Column k: what came over from the last one; products; then u * p * 2^(29 i) for each column i < 9, where u is what
  * makes the column 0 modulo 2^29: what it is, as p = -1. In columns from 9 on limbs are made signed.
  */
-#    define BEGIN(k)                              \
-        lo = (limb)carry + ((k) > 8 ? HALF : 0);  \
+#    define BEGIN(k)                                                                                                   \
+        lo = (limb)carry + ((k) > 8 ? HALF : 0);                                                                       \
         hi = carry >> 29;
 #    define P(i, j) ADD_PRODUCT(a[i], b[j])
 #    define D(i, j) ADD_PRODUCT(a[i], twice[j])
-#    define TERM(k, from, n)                                \
-        if ((k) >= (from) && (k) < (from) + 9) {            \
-            ADD_SHIFTED(u[((k) + 9 - (from)) % 9], n)       \
+#    define TERM(k, from, n)                                                                                           \
+        if ((k) >= (from) && (k) < (from) + 9) {                                                                       \
+            ADD_SHIFTED(u[((k) + 9 - (from)) % 9], n)                                                                  \
         }
-#    define MINUS_TERM(k, from, n)                          \
-        if ((k) >= (from) && (k) < (from) + 9) {            \
-            ADD_SHIFTED(0 - u[((k) + 9 - (from)) % 9], n)   \
+#    define MINUS_TERM(k, from, n)                                                                                     \
+        if ((k) >= (from) && (k) < (from) + 9) {                                                                       \
+            ADD_SHIFTED(0 - u[((k) + 9 - (from)) % 9], n)                                                              \
         }
-#    define END(k)                                          \
-        if (shape == SHAPE_P256) {                          \
-            TERM(k, 3, 9)                                   \
-            TERM(k, 6, 18)                                  \
-        } else {                                            \
-            TERM(k, 2, 6)                                   \
-            MINUS_TERM(k, 3, 9)                             \
-        }                                                   \
-        MINUS_TERM(k, 7, 21)                                \
-        TERM(k, 8, 24)                                      \
-        FOLD                                                \
-        if ((k) < 9) {                                      \
-            u[(k) % 9] = lo & LIMB_MASK;                    \
-        } else {                                            \
-            result[((k) - 9) & 7] = (lo & LIMB_MASK) - HALF;  \
-        }                                                   \
+#    define END(k)                                                                                                     \
+        if (shape == SHAPE_P256) {                                                                                     \
+            TERM(k, 3, 9)                                                                                              \
+            TERM(k, 6, 18)                                                                                             \
+        } else {                                                                                                       \
+            TERM(k, 2, 6)                                                                                              \
+            MINUS_TERM(k, 3, 9)                                                                                        \
+        }                                                                                                              \
+        MINUS_TERM(k, 7, 21)                                                                                           \
+        TERM(k, 8, 24)                                                                                                 \
+        FOLD if ((k) < 9)                                                                                              \
+        {                                                                                                              \
+            u[(k) % 9] = lo & LIMB_MASK;                                                                               \
+        }                                                                                                              \
+        else                                                                                                           \
+        {                                                                                                              \
+            result[((k) - 9) & 7] = (lo & LIMB_MASK) - HALF;                                                           \
+        }                                                                                                              \
         carry = hi;
 /* Not a loop, of which compilers make a call of memcpy. */
-#    define GIVE                                                             \
-        r[0] = result[0], r[1] = result[1], r[2] = result[2], r[3] = result[3]; \
-        r[4] = result[4], r[5] = result[5], r[6] = result[6], r[7] = result[7]; \
+#    define GIVE                                                                                                       \
+        r[0] = result[0], r[1] = result[1], r[2] = result[2], r[3] = result[3];                                        \
+        r[4] = result[4], r[5] = result[5], r[6] = result[6], r[7] = result[7];                                        \
         r[8] = (limb)carry;
 
 /* clang-format off */
@@ -176,8 +179,8 @@ static MS_NOINLINE void product_any(fe r, const fe a, const fe b, const modulus 
     for (int k = 0; k < 2 * LIMBS - 1; k++) {
         lo = (limb)carry + t[k];
         hi = carry >> 29;
-        FOLD
-        for (int i = k < LIMBS ? 0 : k - LIMBS + 1; i < k && i < LIMBS; i++) {
+        FOLD for (int i = k < LIMBS ? 0 : k - LIMBS + 1; i < k && i < LIMBS; i++)
+        {
             ADD_PRODUCT(u[i], x[k - i])
             FOLD
         }
@@ -233,14 +236,13 @@ MS_NOINLINE void fe_sqr(fe r, const fe a, const modulus *m)
 }
 
 /* For each limb x in turn, what goes over and the limb that is left. */
-#    define CARRY(i, x)                           \
-        {                                         \
-            const limb sum = (x) + carry + HALF;  \
-            carry = (limb)((int32_t)sum >> 29);   \
-            r[i] = (sum & LIMB_MASK) - HALF;      \
+#    define CARRY(i, x)                                                                                                \
+        {                                                                                                              \
+            const limb sum = (x) + carry + HALF;                                                                       \
+            carry = (limb)((int32_t)sum >> 29);                                                                        \
+            r[i] = (sum & LIMB_MASK) - HALF;                                                                           \
         }
-#    define LIMBS_BUT_THE_HIGHEST \
-        LIMB(0) LIMB(1) LIMB(2) LIMB(3) LIMB(4) LIMB(5) LIMB(6) LIMB(7)
+#    define LIMBS_BUT_THE_HIGHEST LIMB(0) LIMB(1) LIMB(2) LIMB(3) LIMB(4) LIMB(5) LIMB(6) LIMB(7)
 
 #    if defined __GNUC__ && !defined __clang__
 #        pragma GCC pop_options
@@ -286,9 +288,9 @@ MS_NOINLINE void fe_half(fe r, const fe a, const modulus *m)
 {
     const limb odd = mask_of(a[0] & 1);
     limb carry = 0, x = a[0] + (m->signed_m[0] & odd), next;
-#    define LIMB(i)                                                          \
-        next = a[(i) + 1] + (m->signed_m[(i) + 1] & odd);                           \
-        CARRY(i, (limb)((int32_t)x >> 1) + ((next & 1) << 28))               \
+#    define LIMB(i)                                                                                                    \
+        next = a[(i) + 1] + (m->signed_m[(i) + 1] & odd);                                                              \
+        CARRY(i, (limb)((int32_t)x >> 1) + ((next & 1) << 28))                                                         \
         x = next;
     LIMBS_BUT_THE_HIGHEST
 #    undef LIMB

@@ -1,4 +1,5 @@
-/* The part of field_armv6m.S and field_armv7em.S that is not worth assembly: reduction modulo numbers of no special shape. */
+/* The part of field_armv6m.S and field_armv7em.S that is not worth assembly: reduction modulo numbers of no special
+ * shape. */
 #include "field.h"
 
 #if MS_ARMV6M || MS_ARMV7EM

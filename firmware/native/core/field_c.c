@@ -29,11 +29,11 @@ static void reduce_once(fe r, const fe a, limb top, const modulus *m)
 #        if MS_LIMB_BITS == 64
 
 /* (high, low) += a * b + carry; the latter is what goes over. All are words. */
-#            define ACCUMULATE(low, a, b, carry)                        \
-                {                                                       \
-                    const dlimb sum = (dlimb)(a) * (b) + (low) + (carry); \
-                    (low) = (limb)sum;                                  \
-                    (carry) = (limb)(sum >> 64);                        \
+#            define ACCUMULATE(low, a, b, carry)                                                                       \
+                {                                                                                                      \
+                    const dlimb sum = (dlimb)(a) * (b) + (low) + (carry);                                              \
+                    (low) = (limb)sum;                                                                                 \
+                    (carry) = (limb)(sum >> 64);                                                                       \
                 }
 
 /* t = a * b */

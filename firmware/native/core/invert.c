@@ -4,10 +4,11 @@
  *
  * A step takes (delta, f, g), f odd, to (1 - delta, g, (g - f) / 2) if delta > 0 and g is odd, else to
  * (1 + delta, f, (g + (g mod 2) f) / 2). From (1/2, m, a) on, 590 steps end at f = 1 or -1, g = 0. A round of n = 15 or
- * 30 steps depends on the lowest n bits only and is a matrix of numbers up to 2^n by which (f, g) is multiplied before it
- * is divided by 2^n, so f and g are kept in words of n bits: products have no more than 2n + 1, and the division leaves
- * out a word. d and e go through the same modulo m: f = d a and g = e a, times a constant. What is added of m there to
- * make the division exact is between 0 and m, so that |d| and |e| grow by no more than m a round and stay below 41 m.
+ * 30 steps depends on the lowest n bits only and is a matrix of numbers up to 2^n by which (f, g) is multiplied before
+ * it is divided by 2^n, so f and g are kept in words of n bits: products have no more than 2n + 1, and the division
+ * leaves out a word. d and e go through the same modulo m: f = d a and g = e a, times a constant. What is added of m
+ * there to make the division exact is between 0 and m, so that |d| and |e| grow by no more than m a round and stay
+ * below 41 m.
  *
  * Negative numbers are shifted right as GCC and clang define it.
  */
