@@ -105,5 +105,5 @@ class Track:
     def _end(self, text: str, style: str) -> None:
         if self._task is not None:
             # Its last words are longer than a table has room for; they stay above it.
-            self._display._show(self._task, description=text.splitlines()[0][:40], completed=1, total=1)
+            self._display._show(self._task, description=visible(text.splitlines()[0][:40]), completed=1, total=1)
         self._display._line(self._board, text, style)

@@ -17,6 +17,7 @@ Progress = Callable[[int, int], None]
 ARCHS = {1: "x86", 2: "x64", 3: "armv6", 4: "armv6m", 5: "armv7m", 6: "armv7em", 7: "armv7emsp", 8: "armv7emdp"}
 ARCHS |= {9: "xtensa", 10: "xtensawin", 11: "rv32imc", 12: "rv64imc"}
 
+_LONGEST = 1000  # characters of what it says of itself
 _ASK = (
     "import sys\n"
     "i=sys.implementation\n"
@@ -97,9 +98,10 @@ def ask(repl: Repl) -> Running:
     """What runs on the board; Failure if that is not MicroPython."""
     text = repl.exec(_ASK).strip()
     try:
-        name, release, mpy, machine, build, unique, sockets = ast.literal_eval(text)
-        running = Running(tuple(release), int(mpy), str(machine), str(build), str(unique), bool(sockets))
-    except (ValueError, SyntaxError, TypeError):
+        name, (major, minor, patch), mpy, machine, build, unique, sockets = ast.literal_eval(text[:_LONGEST])
+        release = int(major), int(minor), int(patch)
+        running = Running(release, int(mpy), str(machine), str(build), str(unique), bool(sockets))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise Failure(
             f"the board answers {text[:60]!r}, which is not MicroPython", "write its firmware first"
         ) from None
@@ -183,7 +185,8 @@ def _listed(repl: Repl, folders: list[str]) -> list[str]:
     text = repl.exec(_LIST.format(folders=folders)).strip()
     try:
         entries = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        iter(entries)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise Failure("the board did not answer as expected", "run the same command again") from None
     return [str(entry).removeprefix("./") for entry in entries]
 

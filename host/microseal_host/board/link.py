@@ -9,6 +9,7 @@ import ast
 import base64
 import hashlib
 import re
+import struct
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -23,6 +24,7 @@ from .wire import BoardError, Unplugged, Wire, explain_open
 Progress = Callable[[int, int], object]  # bytes done, bytes in all
 _BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _PIECE = 768  # bytes of a file that one command carries, a multiple of 3
+_LARGEST = 32 << 20  # bytes; the flash of these boards is smaller
 _INTERRUPT = b"\r\x03\x03"
 
 
@@ -38,6 +40,14 @@ class CodeError(BoardError):
     def error(self) -> str:
         """The last line of the traceback, such as `ImportError: no module named 'x'`."""
         return (self.traceback.strip().splitlines() or [""])[-1]
+
+
+def parse_literal(text: str) -> Any:
+    """The value of a Python literal that a board has printed; BoardError if it is none."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # the last two: nested too deep
+        raise BoardError(f"the board answers {text[:60]!r}, which makes no sense", "run the command again") from None
 
 
 def _class_in(traceback: str) -> str:
@@ -137,7 +147,7 @@ class Link:
             seconds -= 0.05
         self.wire.read(self.wire.inWaiting())
         self.wire.write(b"\r\x01")
-        return self.wire.take_until(_BANNER, max(seconds, 0.3)).endswith(_BANNER)
+        return self.wire.skip_past(_BANNER, max(seconds, 0.3))
 
     def exec(
         self,
@@ -158,8 +168,8 @@ class Link:
             self._transport.exec_raw_no_follow(code)
             self.wire.hidden = False
             printed, error = self._transport.follow(seconds, output)
-        except TransportError as error:
-            if "timeout" in str(error):
+        except (TransportError, struct.error) as error:  # the last: the beginning of an answer, and no more
+            if str(error).startswith("timeout"):
                 self._interrupt()
                 raise BoardError(
                     f"{what}: the board was silent for {seconds:g} s",
@@ -185,10 +195,7 @@ class Link:
     def eval(self, expression: str, timeout: float | None = None) -> Any:
         """The value of an expression whose repr is a Python literal."""
         text = self.exec(f"print(repr({expression}))", timeout)
-        try:
-            return ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
-            raise BoardError(f"the board on {self.port} answers {text[:60]!r}", "run the command again") from None
+        return parse_literal(text)
 
     def leave(self) -> None:
         """Back to the friendly REPL; whatever ran before does not start again."""
@@ -276,7 +283,9 @@ class Link:
     def get(self, path: str, progress: Progress | None = None) -> bytes:
         """The content of a file there, compared by its hash."""
         what = f"cannot read {path} on the board"
-        size = int(self.exec(f"import os,binascii\nprint(os.stat({path!r})[6])", what=what))
+        size = parse_literal(self.exec(f"import os,binascii\nprint(os.stat({path!r})[6])", what=what))
+        if not isinstance(size, int) or not 0 <= size <= _LARGEST:
+            raise BoardError(f"{what}: it says that its size is {str(size)[:60]}", "run the command again")
         self.exec(f"_f=open({path!r},'rb')", what=what)
         data = b""
         while len(data) < size:
@@ -315,7 +324,11 @@ class Link:
         )
 
     def list(self, path: str = "") -> list[tuple[str, bool, int]]:
-        """(name, whether it is a directory, size in bytes) of each entry of a directory."""
+        """(name, whether it is a directory, size in bytes) of each entry of a directory; a name may be anything."""
         code = f"import os\nprint([(e[0],bool(e[1]&0x4000),e[3] if len(e)>3 else 0) for e in os.ilistdir({path!r})])"
-        found: list[tuple[str, bool, int]] = ast.literal_eval(self.exec(code, what=f"cannot list {path} on the board"))
-        return found
+        what = f"cannot list {path} on the board"
+        found = parse_literal(self.exec(code, what=what))
+        try:
+            return [(str(name), bool(folder), int(size)) for name, folder, size in found]
+        except (TypeError, ValueError):
+            raise BoardError(f"{what}: no answer that makes sense", "run the command again") from None

@@ -186,7 +186,7 @@ def _take_share(connection: Connection, vault: Vault, device: str, shown: dict[s
     kid, box = shown.get("kid"), _unhex(shown.get("box"))
     known = schema.certificates.c
     row = connection.execute(select(known.device).where(known.kid == kid)).one_or_none()
-    if not isinstance(kid, str) or row is None or row.device != device:
+    if kid is None or row is None or row.device != device:
         raise Failure("the board shows a certificate that is not its own", "--again begins anew")
     try:
         requests.share(connection, vault, kid.encode(), box, now)

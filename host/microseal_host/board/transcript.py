@@ -10,6 +10,12 @@ from typing import Self, TextIO
 from ..failure import USAGE, Failure
 from .wire import TO_BOARD
 
+_LONGEST = 4096  # characters of a line
+
+
+def _open_own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
 
 class Transcript:
     """Context manager; `tap` is a Link's. Lines `> …` went to the board, `< …` came from it; what is not printable is escaped."""
@@ -23,7 +29,8 @@ class Transcript:
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._file = self._path.open("w", encoding="ascii")
+                # For its owner alone: it says where each device is, and what a broken board printed is nobody else's.
+                self._file = open(self._path, "w", encoding="ascii", opener=_open_own)  # noqa: SIM115
             except OSError as error:
                 raise Failure(f"cannot write {self._path}: {error.strerror}", code=USAGE) from None
         return self
@@ -55,6 +62,8 @@ class Transcript:
                 self._end_line()
             elif byte != 13:
                 self._line += chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
+                if len(self._line) >= _LONGEST:
+                    self._end_line()
 
     def _end_line(self) -> None:
         if self._line and self._file is not None:

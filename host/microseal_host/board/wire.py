@@ -19,6 +19,9 @@ from ..failure import DENIED, NOT_READY, Failure
 TO_BOARD = "to the board"
 FROM_BOARD = "from the board"
 _CHUNK = 4096
+_MOST = (
+    1 << 20
+)  # bytes that one answer may have: no board has so much to say, and one that never ends would fill this memory
 
 
 class BoardError(Failure):
@@ -41,7 +44,8 @@ class Unplugged(BoardError):
 class Wire:
     """A pyserial port as mpremote's transport uses it, but buffered, and never waiting for longer than `timeout` s.
 
-    tap(direction, data) is called with every byte that goes over it; `hidden`: while it is True, with none that goes to the board.
+    tap(direction, data) is called with every byte that goes over it; `hidden`: while it is True, with none. What comes from the
+    board then may be an echo.
     """
 
     def __init__(self, port: str, raw: Any, tap: Callable[[str, bytes], None] | None = None) -> None:
@@ -63,13 +67,16 @@ class Wire:
             data = self._raw.read(_CHUNK)
         except (OSError, ValueError, TypeError) as error:  # the last two: pyserial, when the port was closed under it
             raise Unplugged(self.port, error) from None
-        if data and self._tap is not None:
+        if data and self._tap is not None and not self.hidden:
             self._tap(FROM_BOARD, data)
         self._buffer += data
         return bool(data)
 
     def take_until(self, ending: bytes, seconds: float, more: Callable[[bytes], None] | None = None) -> bytes:
-        """All up to and with `ending`; what there is if `seconds` pass without a byte. more: is given it in pieces instead."""
+        """All up to and with `ending`; what there is if `seconds` pass without a byte. more: is given it in pieces instead.
+
+        BoardError where that would be more than a megabyte.
+        """
         found = bytearray()
         end = time.monotonic() + seconds
         while True:
@@ -85,12 +92,31 @@ class Wire:
                 if len(found) > len(ending):
                     more(bytes(found[: -len(ending)]))
                 return ending
+            if len(self._buffer) > _MOST:
+                raise BoardError(
+                    f"the board on {self.port} prints without an end",
+                    "press its RESET button and run the command again",
+                )
             if self.pump(end - time.monotonic()):
                 end = time.monotonic() + seconds
             elif time.monotonic() >= end:
                 found += self._buffer
                 self._buffer.clear()
                 return bytes(found)
+
+    def skip_past(self, ending: bytes, seconds: float) -> bool:
+        """Drops all up to and with `ending`; whether that came within `seconds` in all, whatever else does."""
+        end = time.monotonic() + seconds
+        while True:
+            at = self._buffer.find(ending)
+            if at >= 0:
+                del self._buffer[: at + len(ending)]
+                return True
+            del self._buffer[: max(len(self._buffer) - len(ending) + 1, 0)]
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            self.pump(left)
 
     # What mpremote calls.
 
