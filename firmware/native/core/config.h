@@ -2,8 +2,8 @@
  * How the core is built. Every switch can be given on the compiler's command line:
  *
  *   MS_SUITE1, MS_SUITE2   1 or 0: build in P-256/SHA-256, curveSM2/SM3. One left out saves its constants and code.
- *   MS_LIMB_BITS           64, 32 or 29: what a word of big numbers holds. 64 needs unsigned __int128; 29 is for processors
- *                          without a carry flag, see field_29.c.
+ *   MS_LIMB_BITS           64, 32 or 29: what a word of big numbers holds. 64 needs unsigned __int128; 29 is for
+ *                          processors without a carry flag, see field_29.c.
  *   MS_SM4_TABLE           1: SM4's S-box is a table indexed by secrets. Only where no cache lies between the core and
  *                          that table (RP2040 from RAM); everywhere else it leaks the key through timing.
  *   MS_ARMV6M              1, by default on that processor: what is hot is assembly, in the files *_armv6m.S, which

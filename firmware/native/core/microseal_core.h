@@ -34,7 +34,7 @@
 #define MS_SCALAR_SIZE 32
 #define MS_POINT_SIZE 33
 #define MS_SIGNATURE_SIZE 64
-#define MS_PAIR_SIZE 65 /* a scalar and its multiple of G */
+#define MS_PAIR_SIZE 65  /* a scalar and its multiple of G */
 #define MS_KEY_SIZE 16   /* SM4 */
 #define MS_NONCE_SIZE 12 /* SM4-GCM */
 #define MS_TAG_SIZE 16   /* SM4-GCM, SM4-CMAC */
