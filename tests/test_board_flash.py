@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_a_board_keeps_its_micropython_and_gets_package_and_identity(
     wifi = tmp_path / "wifi"
     wifi.write_text("not for logs\n")
     wifi.chmod(0o600)
-    provision = prepare(made, identity(authority, "pump-3"), Surroundings("home", wifi, None), several=False)
+    provision = prepare(made, identity(authority, "pump-3"), Surroundings("home", str(wifi), None), several=False)
     plan = Plan(made, Wanted(no_image(made, tmp_path)), provision)
     assert flash(plan, str(board.port), shown.track) == str(board.port)
     there = {str(path.relative_to(board.flash)): path.read_bytes() for path in board.flash.rglob("*") if path.is_file()}
@@ -143,10 +144,29 @@ def test_a_board_keeps_its_micropython_and_gets_package_and_identity(
     flash(Plan(made, plan.firmware, provision), str(board.port), shown.track)
     assert "all files were there" in shown.text and "keeps its identity pump-3" in shown.text
     assert times == {path: path.stat().st_mtime_ns for path in board.flash.rglob("*.mpy")}
+    # Another broker, and the Wi-Fi stays; another Wi-Fi, and the broker stays.
+    provision = prepare(made, identity(authority, None, ()), Surroundings(None, None, "10.0.0.5"), several=False)
+    flash(Plan(made, plan.firmware, provision), str(board.port), Shown().track)
+    wifi.write_text("other words\n")
+    provision = prepare(made, identity(authority, None, ()), Surroundings("work", str(wifi), None), several=False)
+    flash(Plan(made, plan.firmware, provision), str(board.port), Shown().track)
+    assert json.loads((board.flash / "microseal-state/network.json").read_text()) == {
+        "link": "wifi",
+        "ssid": "work",
+        "password": "other words",
+        "broker": {"host": "10.0.0.5", "port": 1883},
+    }
     # As somebody else: not without being asked twice.
     provision = prepare(made, identity(authority, "pump-4"), Surroundings(None, None, None), several=False)
     with pytest.raises(Failure, match="provisioned already: as pump-3"):
         flash(Plan(made, plan.firmware, provision), str(board.port), Shown().track)
+    # A revoked one does not pass for a good one.
+    with authority.write() as connection:
+        registry.revoke_device(connection, "pump-3")
+    provision = prepare(made, identity(authority, None, ()), Surroundings(None, None, None), several=False)
+    with pytest.raises(Failure, match="pump-3 is provisioned already, but its certificate is revoked") as caught:
+        flash(Plan(made, plan.firmware, provision), str(board.port), Shown().track)
+    assert "--again" in caught.value.hint
 
 
 def test_several_esp_boards_at_once_from_nothing(

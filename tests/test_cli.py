@@ -32,6 +32,7 @@ COMMANDS = [
     ["device", "approve"],
     ["device", "reject"],
     ["device", "info"],
+    ["device", "network"],
     ["provision"],
     ["bridge"],
     ["claim", "create"],

@@ -16,9 +16,9 @@ from microseal.enrolment import load_identity
 from microseal.provisioning import load_authority, load_broker
 from microseal.store import Store, unpack
 from microseal_host.authority import requests
+from microseal_host.board import network as surroundings
 from microseal_host.board import provision as provisioning
-from microseal_host.cli import provision as cli
-from microseal_host.failure import DENIED, NEGATIVE, NOT_READY, USAGE
+from microseal_host.failure import DENIED, NEGATIVE, NOT_READY, USAGE, Failure
 from pty_board import PtyBoard
 from test_cli import Desk, desk  # noqa: F401
 
@@ -279,11 +279,47 @@ def test_the_password_at_the_broker(office: Desk, board: PtyBoard, tmp_path: Pat
 
 
 def test_the_wifi_password_from_stdin_and_from_a_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.sys, "stdin", io.StringIO(WIFI_PASSWORD + "\n"))
-    assert cli._wifi_password("home", "-") == WIFI_PASSWORD
-    monkeypatch.setattr(cli.sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
-    monkeypatch.setattr(cli.getpass, "getpass", lambda prompt: "" if "home" in prompt else "?")
-    assert cli._wifi_password("home", None) is None, "an open network"
+    monkeypatch.setattr(surroundings.sys, "stdin", io.StringIO(WIFI_PASSWORD + "\n"))
+    assert surroundings.password("home", "-") == WIFI_PASSWORD
+    monkeypatch.setattr(surroundings.sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
+    monkeypatch.setattr(surroundings.getpass, "getpass", lambda prompt: "" if "home" in prompt else "?")
+    assert surroundings.password("home", None) is None, "an open network"
+    monkeypatch.setenv("MICROSEAL_WIFI_PASSWORD", WIFI_PASSWORD)
+    assert surroundings.password("home", None) == WIFI_PASSWORD
+    monkeypatch.setenv("MICROSEAL_WIFI_PASSWORD", "1234567")
+    with pytest.raises(Failure, match="8 to 63"):
+        surroundings.password("home", None)
+
+
+def test_the_network_changes_and_the_identity_stays(office: Desk, board: PtyBoard, tmp_path: Path) -> None:
+    port, file = str(board.port), secret_file(tmp_path / "p", "at the broker")
+    office.run("device", "network", port, "--link", "socket", code=NOT_READY)
+    assert "not provisioned" in office.said and "microseal provision" in office.said
+    office.run("provision", port, "--id", "a", "--link", "socket", "--broker-user", "u", "--broker-password-file", file)
+    before = device(office, "a")["kid"], (board.flash / "microseal-state/boot.0").exists()
+    wifi = ("--wifi", "office", "--wifi-password-file", secret_file(tmp_path / "wifi", WIFI_PASSWORD))
+    office.run("device", "network", port, *wifi)
+    place = {"host": "broker.local", "port": 1883, "user": "u", "password": "at the broker"}
+    assert network(board) == {"link": "wifi", "ssid": "office", "password": WIFI_PASSWORD, "broker": place}
+    assert "a has its new settings" in office.said and WIFI_PASSWORD not in office.said
+    # Another broker is not told what was the first one's.
+    office.run("device", "network", port, "--broker", "elsewhere", "--tls")
+    assert network(board)["broker"] == {"host": "elsewhere", "tls": True} and network(board)["ssid"] == "office"
+    office.run("device", "network", port, "--broker-user", "v", "--broker-password-file", file)
+    assert network(board)["broker"] == {"host": "elsewhere", "tls": True, "user": "v", "password": "at the broker"}
+    office.run("device", "network", port, "--broker", "[fe80::1]:1900", "--link", "serial")
+    assert network(board)["broker"] == {"host": "fe80::1", "tls": True, "port": 1900}
+    assert network(board)["link"] == "serial"
+    office.run("device", "network", port, code=USAGE)
+    assert "nothing to change" in office.said
+    assert (device(office, "a")["kid"], (board.flash / "microseal-state/boot.0").exists()) == before
+
+
+def test_a_broker_that_is_the_board_itself(desk: Desk, board: PtyBoard, tmp_path: Path) -> None:  # noqa: F811
+    desk.run("init", "--broker", "localhost")
+    wifi = ("--wifi", "home", "--wifi-password-file", secret_file(tmp_path / "wifi", WIFI_PASSWORD))
+    desk.run("provision", str(board.port), "--id", "a", *wifi, code=USAGE)
+    assert "the board itself" in desk.said and "--broker ADDRESS" in desk.said
 
 
 def test_a_board_that_lies(office: Desk, board: PtyBoard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,11 +35,11 @@ def main(
     every: Annotated[bool, typer.Option("--all", help="Every such board that is plugged in, at once.")] = False,
     wifi: Annotated[str | None, typer.Option("--wifi", metavar="SSID", help="The Wi-Fi that it is to join.")] = None,
     wifi_password_file: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--wifi-password-file",
             metavar="FILE",
-            help="Read its password from this file; without it from MICROSEAL_WIFI_PASSWORD, else a prompt.",
+            help="Read its password from this file, - for stdin; else from MICROSEAL_WIFI_PASSWORD, or a prompt.",
         ),
     ] = None,
     device: Annotated[

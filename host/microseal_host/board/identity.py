@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from sqlalchemy import select
 
-from ..failure import DENIED, NOT_READY, USAGE, Failure
+from ..failure import USAGE, Failure
 from ..mqtt import parse_address
+from . import network
 from .console import Console
 from .description import Board, RealBoard
 from .install import Running
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 _PLACE = "{}"  # in an id: the end of the chip's number
 _DIGITS = 6
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """ssid: the Wi-Fi to join; password_file: where its password is; broker: HOST[:PORT] for devices."""
+    """ssid: the Wi-Fi to join; password_file: where its password is, - for stdin; broker: HOST[:PORT] for devices."""
 
     ssid: str | None
-    password_file: Path | None
+    password_file: str | None
     broker: str | None
 
 
@@ -71,14 +69,14 @@ def prepare(board: RealBoard, identity: Identity, surroundings: Surroundings, se
     if is_file and not Path(identity.database).exists() and not identity.asked_for and not wants_network:
         return None
     database = open_existing(identity.database)
-    network = _network(board, surroundings)
+    settings = _network(board, surroundings)
     passphrase = options.passphrase(identity.passphrase_file)
     with database.read() as connection:
         vault = open_vault(connection, passphrase)
         for gid in {*identity.publish, *identity.subscribe}:
             registry.require_group(connection, gid)
         broker = _broker(connection, surroundings.broker, reaches_host=board.network == "serial")
-    return _Provisioning(board, identity, network, broker, database, vault)
+    return _Provisioning(board, identity, settings, broker, database, vault)
 
 
 class _Provisioning:
@@ -88,14 +86,14 @@ class _Provisioning:
         self,
         board: Board,
         identity: Identity,
-        network: Mapping[str, object] | None,
+        settings: Mapping[str, object] | None,
         broker: Mapping[str, object] | None,
         database: Database,
         vault: Vault,
     ) -> None:
         self._board = board
         self._identity = identity
-        self._network = network
+        self._network = settings
         self._broker = broker
         self._database = database
         self._vault = vault
@@ -104,15 +102,18 @@ class _Provisioning:
     def __call__(self, link: Link, running: Running, say: Callable[[str], None]) -> str:
         from .provision import Wanted, provision
 
-        found = Console(link).call("state", what="cannot read the board's state")
-        complete = found["id"] is not None and found["kid"] is not None and found["network"]
+        console = Console(link)
+        found = console.call("state", what="cannot read the board's state")
+        complete = found["id"] is not None and found["network"] and self._is_good(found["id"], found["kid"])
         ours = found["authority"] == self._vault.anchor.public.hex()
         may_stay = self._identity.device is None or found["id"] == self._name(running)
         if complete and ours and may_stay and not self._identity.again:
             say(f"keeps its identity {found['id']}")
-            self._keep(link, found["id"])
+            self._keep(console, found["id"])
             return f"{found['id']}, as before"
-        device = self._name(running)
+        # Not with --again: any board could say that it is somebody's whose place is to be had.
+        is_named = ours and self._identity.device is None and not self._identity.again
+        device = found["id"] if is_named else self._name(running)
         done = provision(
             link,
             self._database,
@@ -137,7 +138,16 @@ class _Provisioning:
             raise Failure("this board has no number of its own", "give it a name: --id ID")
         return pattern.replace(_PLACE, running.unique[-_DIGITS:])
 
-    def _keep(self, link: Link, device: str) -> None:
+    def _is_good(self, device: str, kid: str | None) -> bool:
+        """Whether the authority has this certificate as the device's; what is wrong with it otherwise, `provision` says."""
+        from ..authority import schema
+
+        known = schema.certificates.c
+        with self._database.read() as connection:
+            row = connection.execute(select(known.device, known.revoked).where(known.kid == kid)).one_or_none()
+        return row is not None and row.device == device and row.revoked is None
+
+    def _keep(self, console: Console, device: str) -> None:
         """What was asked for of a board that has its identity already."""
         from ..authority import registry
 
@@ -146,11 +156,11 @@ class _Provisioning:
             with self._groups, self._database.write() as connection:
                 for gid in dict.fromkeys((*publish, *subscribe)):
                     registry.add_member(connection, gid, device, gid in publish, gid in subscribe)
-        if self._network is None and self._broker is None:
-            return
-        network = {**(self._network or {}), "broker": dict(self._broker)} if self._broker else dict(self._network or {})
-        if network != {"link": "serial"}:  # which it has
-            Console(link).call("network", json.dumps(network), secret=True, what="cannot write the network settings")
+        settings = dict(self._network or {})
+        if self._broker is not None:
+            settings["broker"] = network.for_broker({"tls": None, **self._broker})
+        if settings and settings != {"link": "serial"}:  # which it has
+            network.change(console, settings)
 
 
 def _network(board: RealBoard, surroundings: Surroundings) -> dict[str, object] | None:
@@ -163,30 +173,7 @@ def _network(board: RealBoard, surroundings: Surroundings) -> dict[str, object] 
         return {"link": "serial"}
     if surroundings.ssid is None:
         return None
-    return {"link": "wifi", "ssid": surroundings.ssid, "password": _password(surroundings)}
-
-
-def _password(surroundings: Surroundings) -> str:
-    """From the file, the environment or a prompt; empty for an open network."""
-    file = surroundings.password_file
-    if file is not None:
-        try:
-            if file.stat().st_mode & 0o077:
-                raise Failure(f"{file} is open to other users", f"chmod 600 {file}", DENIED)
-            return file.read_text(encoding="utf-8").split("\n")[0].rstrip("\r")
-        except OSError as error:
-            raise Failure(f"cannot read {file}: {error.strerror}", code=NOT_READY) from None
-    if "MICROSEAL_WIFI_PASSWORD" in os.environ:
-        return os.environ["MICROSEAL_WIFI_PASSWORD"]
-    if sys.stdin.isatty():
-        return str(
-            typer.prompt(f"Password of {surroundings.ssid}", hide_input=True, default="", show_default=False, err=True)
-        )
-    raise Failure(
-        f"no password for {surroundings.ssid}",
-        "give --wifi-password-file FILE, or set MICROSEAL_WIFI_PASSWORD (empty for an open network)",
-        NOT_READY,
-    )
+    return network.wifi(surroundings.ssid, surroundings.password_file)
 
 
 def _broker(connection: Connection, wanted: str | None, reaches_host: bool) -> dict[str, object] | None:
@@ -196,12 +183,8 @@ def _broker(connection: Connection, wanted: str | None, reaches_host: bool) -> d
     known = json.loads(connection.execute(vault.broker_query()).scalar_one())
     tls = bool(known.get("tls", False))
     host = parse_address(wanted, tls)[0] if wanted is not None else known["host"]
-    if host in _LOCAL and not reaches_host:
-        raise Failure(
-            f"the broker is {host}, which on the board would be the board itself",
-            "give the address that this machine has in the board's network: --broker ADDRESS",
-            USAGE,
-        )
+    if not reaches_host:
+        network.refuse_local(host)
     if wanted is None:
         return None
     host, port = parse_address(wanted, tls)

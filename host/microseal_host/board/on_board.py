@@ -119,6 +119,33 @@ def network(text):
     tell(done=True)
 
 
+def change(text):
+    """Changes some settings of the network; null takes one away. broker: a part of its place, which else is that of the claim."""
+    from microseal import provisioning
+
+    try:
+        with open(STATE + "/network.json") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        found = {}
+    wanted = json.loads(text)
+    broker = wanted.pop("broker", None)
+    merge(found, wanted)
+    if broker:
+        place = found.get("broker") or provisioning.load_broker(open_store())
+        merge(place, broker)
+        found["broker"] = place
+    network(json.dumps(found))
+
+
+def merge(found, wanted):
+    for name in wanted:
+        if wanted[name] is None:
+            found.pop(name, None)
+        else:
+            found[name] = wanted[name]
+
+
 def forget(kept):
     """Overwrites and removes the whole state, but for the file `kept`."""
     for name in listed(STATE):

@@ -10,7 +10,7 @@ import typer
 
 from ..failure import NOT_READY, Failure
 from . import options, output
-from .provision import Port
+from .network import Port
 
 EXAMPLE = "Example: [bold]microseal bridge /dev/ttyACM0 --broker broker.local[/bold]"
 

@@ -1,4 +1,4 @@
-"""`microseal device`: adds, lists, approves and revokes devices."""
+"""`microseal device`: adds, lists, approves and revokes devices, and asks boards on a cable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..failure import USAGE, Failure
-from . import claiming, options, output
+from . import claiming, network, options, output
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, approve and revoke devices.")
 
@@ -200,6 +200,9 @@ def info(
     ):
         table.add_row(name, output.visible(str(value)))
     output.console().print(table)
+
+
+app.command("network", epilog=network.EXAMPLE)(network.network)
 
 
 def warn_if_idle(running: bool) -> None:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from ..failure import NOT_READY, USAGE, Failure
 from ..mqtt import parse_address
-from . import options, output
+from . import network, options, output
 from .device import warn_if_idle
 
 EXAMPLE = (
     "Examples: [bold]microseal provision /dev/ttyACM0 --id pump-3 --wifi home --publish plant-7[/bold]; "
     "[bold]microseal provision /dev/ttyACM0 --id pump-3 --link serial --transcript pump-3.txt[/bold]"
 )
-Port = Annotated[str, typer.Argument(metavar="PORT", help="A serial port, a PTY, or socket://HOST:PORT.")]
 
 
 def provision(
-    port: Port,
+    port: network.Port,
     device: Annotated[str, typer.Option("--id", metavar="ID", help="1 to 32 of A-Z a-z 0-9 . _ : -")],
     publish: Annotated[
         list[str] | None, typer.Option("--publish", metavar="GROUP", help="It publishes there. Repeatable.")
@@ -32,24 +27,12 @@ def provision(
     subscribe: Annotated[
         list[str] | None, typer.Option("--subscribe", metavar="GROUP", help="It subscribes there. Repeatable.")
     ] = None,
-    wifi: Annotated[
-        str | None, typer.Option("--wifi", metavar="SSID", help="Its Wi-Fi; asks for the password.")
-    ] = None,
-    wifi_password_file: Annotated[
-        str | None,
-        typer.Option("--wifi-password-file", metavar="FILE", help="Read that password from this file; - for stdin."),
-    ] = None,
-    link_kind: Annotated[
-        Literal["wifi", "serial", "socket"] | None,
-        typer.Option("--link", help="How it reaches the broker; default: by Wi-Fi where there is --wifi."),
-    ] = None,
+    wifi: network.Wifi = None,
+    wifi_password_file: network.WifiPasswordFile = None,
+    link_kind: network.LinkKind = None,
     broker: options.Broker = None,
-    broker_user: Annotated[
-        str | None, typer.Option("--broker-user", metavar="NAME", help="Its user name at the broker.")
-    ] = None,
-    broker_password_file: Annotated[
-        Path | None, typer.Option("--broker-password-file", metavar="FILE", help="Read its password at the broker.")
-    ] = None,
+    broker_user: network.BrokerUser = None,
+    broker_password_file: network.BrokerPasswordFile = None,
     again: Annotated[
         bool, typer.Option("--again", help="Also a board, or an id, that is provisioned already: erases its identity.")
     ] = False,
@@ -81,8 +64,8 @@ def provision(
         tls = place.get("tls", False)
         host, number = parse_address(broker, tls)
         place = {"host": host, "port": number} | ({"tls": True} if tls else {})
-    network = _network(wifi, wifi_password_file, link_kind, place, broker_user, broker_password_file)
-    wanted = Wanted(device, publish or (), subscribe or (), network, place, again)
+    settings = _network(wifi, wifi_password_file, link_kind, place, broker_user, broker_password_file)
+    wanted = Wanted(device, publish or (), subscribe or (), settings, place, again)
     with Transcript(transcript) as record, Link(port, tap=record.tap if transcript else None) as link:
         done = provision_board(link, store, opened, wanted, record, output.note)
         if start:
@@ -107,41 +90,12 @@ def _network(
     broker_password_file: Path | None,
 ) -> dict[str, object] | None:
     """network.json, see firmware/board_settings.py; None if nothing was said of it."""
-    if link == "wifi" and wifi is None:
-        raise Failure("which Wi-Fi?", "--wifi SSID", USAGE)
-    if link is not None and link != "wifi" and wifi is not None:
-        raise Failure(f"--wifi is not for --link {link}", code=USAGE)
-    if password_file is not None and wifi is None:
-        raise Failure("--wifi-password-file is for --wifi", code=USAGE)
-    found: dict[str, object] = {}
+    from ..board.network import refuse_local
+
     if wifi is not None:
-        if not 1 <= len(wifi.encode()) <= 32:
-            raise Failure("an SSID has 1 to 32 bytes", code=USAGE)
-        found |= {"link": "wifi", "ssid": wifi, "password": _wifi_password(wifi, password_file)}
-    elif link is not None:
-        found["link"] = link
+        refuse_local(place["host"])
+    found = network.link_settings(wifi, password_file, link)
+    password = network.broker_password(user, broker_password_file)
     if user is not None:
-        entry = dict(place) | {"user": user}
-        if broker_password_file is not None:
-            entry["password"] = options.read_secret(broker_password_file, "password")
-        elif "MICROSEAL_BROKER_PASSWORD" in os.environ:
-            entry["password"] = os.environ["MICROSEAL_BROKER_PASSWORD"]
-        found["broker"] = entry
-    elif broker_password_file is not None:
-        raise Failure("a password at the broker, but no user name", "--broker-user NAME", USAGE)
+        found["broker"] = dict(place) | {"user": user} | ({} if password is None else {"password": password})
     return found or None
-
-
-def _wifi_password(ssid: str, file: str | None) -> str | None:
-    """The password; None for an open network, which has an empty one."""
-    if file == "-":
-        text = sys.stdin.readline().rstrip("\r\n")
-    elif file is not None:
-        text = options.read_secret(Path(file), "password")
-    elif sys.stdin.isatty():
-        text = getpass.getpass(f"Password of the Wi-Fi {output.visible(ssid)} (none if it is open): ")
-    else:
-        raise Failure("no password for the Wi-Fi", "--wifi-password-file FILE, or - for stdin", NOT_READY)
-    if text and not 8 <= len(text.encode()) <= 63:
-        raise Failure("a Wi-Fi password has 8 to 63 characters", code=USAGE)
-    return text or None
