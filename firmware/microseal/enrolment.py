@@ -1,8 +1,7 @@
 """Enrolment as a device does it: one request for one claim, kept on flash until its reply is taken (section 4)."""
 
-from . import crypto
 from .errors import StorageError
-from .identity import Certificate, Identity, accept_reply, claim_request, make_request, make_share
+from .identity import Certificate, Identity, accept_reply, claim_request, make_request, make_share, own_share_point
 from .store import pack, unpack
 
 IDENTITY = "identity"  # record: certificate, d, Q, box
@@ -27,8 +26,7 @@ class Enrolment:
 
     def accept(self, raw):
         """The (Identity, box) that the reply makes; stored, and r, g and the claim erased, before this returns."""
-        share_point = crypto.core.base_mul(self._anchor.suite, self._g)
-        me = accept_reply(self._anchor, raw, self.id, self._r, share_point)
+        me = accept_reply(self._anchor, raw, self.id, self._r, own_share_point(self.request))
         box = make_share(me, self._g)
         self._store.save(IDENTITY, encode_identity(me, box))
         self._store.erase("enrol")

@@ -119,6 +119,12 @@ def renew_request(me, request, rand):
     return signed + me.sign(b"renew", b"", signed, rand)
 
 
+def own_share_point(request):
+    """Gi (33 bytes) of a request that this device has made."""
+    at = 2 + request[1] + 33
+    return request[at : at + 33]
+
+
 class Request:
     """A parsed request: suite, id, R, Gi, the request's own bytes (`raw`) and the proof behind them (`proof`)."""
 

@@ -3,9 +3,8 @@
 The old identity stays in use until every group of this device has an epoch with the new one; then it is erased.
 """
 
-from . import crypto
 from .enrolment import IDENTITY, decode_identity, encode_identity
-from .identity import accept_reply, make_request, make_share, renew_request
+from .identity import accept_reply, make_request, make_share, own_share_point, renew_request
 from .retry import Retry
 from .store import pack, unpack
 from .wire import u32
@@ -67,8 +66,7 @@ class Renewal:
 
     def accept(self, raw):
         """The (Identity, box) that the reply makes, stored; r and g are erased before this returns."""
-        share_point = crypto.core.base_mul(self._anchor.suite, self._g)
-        me = accept_reply(self._anchor, raw, self._me.id, self._r, share_point)
+        me = accept_reply(self._anchor, raw, self._me.id, self._r, own_share_point(self.request))
         box = make_share(me, self._g)
         self._store.save(_NEXT, encode_identity(me, box))
         self._store.erase(_RENEWAL)
