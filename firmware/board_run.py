@@ -128,6 +128,8 @@ class Run:
             left = ms - ticks_diff(ticks_ms(), begun)
             if left <= 0:
                 return
+            if not self._sleep.on:  # a board that sleeps would forget what was made ahead
+                client.idle()
             board.rest(min(left, _LOOK))
 
     # Publishing
