@@ -43,7 +43,7 @@ class Callbacks:
 
     def _hand_over(self):
         """Calls back for what is waiting. What comes meanwhile is for the next call, so that every call comes to an end."""
-        if self._handing:
+        if self._handing or not self._events:
             return
         self._handing = True
         try:

@@ -191,19 +191,21 @@ class MQTTClient(Callbacks):
         if self._will and topic == self._will[0]:
             raise ValueError("the will's topic is for the will alone")
         self._tend()
-        channel = self._channel_of(self.member.mode_of(topic, mode))
+        used = self.member.mode_of(topic, mode)
+        channel = self._channel_of(used)
         if channel.sock is None and channel.wanted and channel.attempts and not self._handing:
             channel.reconnect()  # before it is sealed, for this may take long, and bring a new epoch
             self._tend()
-        mode = self.member.mode_of(topic, mode)
-        envelope = self.member.seal(topic, msg, retain, mode)
+            used = self.member.mode_of(topic, mode)
+            channel = self._channel_of(used)
+        envelope = self.member.seal(topic, msg, retain, used)
         if qos == 1 and self._handing:
             # To wait here would be to read on, with nowhere to go for the messages that come.
-            self._channel_of(mode).post(topic, envelope, retain)
+            channel.post(topic, envelope, retain)
         else:
-            self._channel_of(mode).publish(topic, envelope, retain, qos)
+            channel.publish(topic, envelope, retain, qos)
         if retain:
-            self._states.keep(topic, msg, mode)
+            self._states.keep(topic, msg, used)
         self._raise()
 
     def subscribe(self, topic, qos=0):

@@ -108,6 +108,8 @@ class Link:
                 continue
             if n == 0:
                 raise OSError(ECONNRESET)
+            if optional and ms <= 0:
+                return False
             now = ticks_ms()
             if limit is None:
                 limit = ticks_add(now, ms)

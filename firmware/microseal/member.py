@@ -163,7 +163,7 @@ class Member:
     def mode_of(self, topic, mode=None):
         """The mode in which a message on `topic` is to be sealed: the group's least, or `mode` where that is higher."""
         group, _ = self.find(topic)
-        return max(group.current.info.policy.mode, mode or SIGNED, SIGNED)
+        return _mode(group.current.info.policy, mode)
 
     def find(self, topic):
         """(Membership, kind) of the group that `topic` (bytes) belongs to."""
@@ -190,7 +190,7 @@ class Member:
             raise Refused(errors.POLICY)
         if len(message) > policy.max_size:
             raise Refused(errors.SIZE)
-        mode = self.mode_of(topic, mode)
+        mode = _mode(policy, mode)
         if mode > ANONYMOUS:
             raise Refused(errors.MODE)
         if mode == ANONYMOUS:
@@ -507,6 +507,11 @@ class _RosterSink:
         self._reader.close()
         self._group.offer_roster(self._info, self._role, self._reader)
         self._member._try_switch(self._group)
+
+
+def _mode(policy, mode):
+    """The least mode of the policy, or `mode` (None: whatever) where that is higher."""
+    return max(policy.mode, mode or SIGNED, SIGNED)
 
 
 def _info_topic(gid):
