@@ -49,6 +49,7 @@ COMMANDS = [
     ["publish"],
     ["crosscheck"],
     ["attacks"],
+    ["bench"],
 ]
 MICROSEAL = Path(sys.executable).parent / "microseal"
 

@@ -17,7 +17,21 @@ from microseal.errors import MicrosealError, NotReady, Refused
 from microseal_host.backends import libcrypto
 
 from ..failure import INTERRUPTED, NEGATIVE, NOT_READY, Failure
-from . import attacks, authority, bridge, claim, crosscheck, device, group, init, listen, output, provision, publish
+from . import (
+    attacks,
+    authority,
+    bench,
+    bridge,
+    claim,
+    crosscheck,
+    device,
+    group,
+    init,
+    listen,
+    output,
+    provision,
+    publish,
+)
 
 
 class _Root(TyperGroup):
@@ -83,3 +97,4 @@ app.command("listen", epilog=listen.EXAMPLE)(listen.listen)
 app.command("publish", epilog=publish.EXAMPLE)(publish.publish)
 app.command("crosscheck", epilog=crosscheck.EXAMPLE)(crosscheck.crosscheck)
 app.command("attacks", epilog=attacks.EXAMPLE)(attacks.attacks)
+app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
