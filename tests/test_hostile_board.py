@@ -49,6 +49,26 @@ def test_a_trickle_does_not_keep_it_from_giving_up() -> None:
         assert time.monotonic() - begun < 5
 
 
+@pytest.mark.parametrize("soft_reset", [True, False])
+def test_a_board_that_was_busy_answers_every_knock_at_once(soft_reset: bool) -> None:
+    waiting = bytearray()
+    board = LyingBoard(says(b"42"))
+    talk, begun = board._talk, time.monotonic()
+
+    def late(data: bytes) -> bytes:
+        waiting.extend(data)
+        if time.monotonic() - begun < 1.7:
+            return b""
+        said = talk(bytes(waiting))
+        waiting.clear()
+        return said
+
+    board._talk = late  # type: ignore[method-assign]
+    with board, Link(board.port) as link:
+        link.enter(soft_reset=soft_reset)
+        assert link.exec("print(42)") == "42"
+
+
 def test_an_answer_that_breaks_off_is_told() -> None:
     def whatever(data: bytes) -> bytes:
         return BANNER if b"\x01" in data and b"\x05" not in data else b"R\x01" if b"\x05" in data else b""

@@ -24,6 +24,7 @@ from .wire import BoardError, Unplugged, Wire, explain_open
 Progress = Callable[[int, int], object]  # bytes done, bytes in all
 _BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _PIECE = 768  # bytes of a file that one command carries, a multiple of 3
+_SOFT_RESET = b"soft reboot\r\n"
 _LARGEST = 32 << 20  # bytes; the flash of these boards is smaller
 _INTERRUPT = b"\r\x03\x03"
 
@@ -132,10 +133,17 @@ class Link:
         self._transport.in_raw_repl = True
         if soft_reset:
             self.wire.write(b"\x04")
-            if not self.wire.take_until(_BANNER, max(self.patience, 5)).endswith(_BANNER):
+            # Not the next banner: a board that was busy answers every knock, once it listens.
+            patience = max(self.patience, 5)
+            restarted = self.wire.take_until(_SOFT_RESET, patience).endswith(_SOFT_RESET)
+            if not restarted or not self.wire.take_until(_BANNER, patience).endswith(_BANNER):
                 raise BoardError(
                     f"the board on {self.port} does not come back from a soft reset", "press its RESET button"
                 )
+        else:
+            for _ in range(tries):
+                if not self.wire.skip_past(_BANNER, 0.3):
+                    break
 
     def _knock(self, seconds: float) -> bool:
         """One attempt to reach the raw REPL, within `seconds`."""
