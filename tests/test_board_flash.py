@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -145,7 +148,7 @@ def test_a_board_keeps_its_micropython_and_gets_package_and_identity(
     assert "all files were there" in shown.text and "keeps its identity pump-3" in shown.text
     assert times == {path: path.stat().st_mtime_ns for path in board.flash.rglob("*.mpy")}
     # Another broker, and the Wi-Fi stays; another Wi-Fi, and the broker stays.
-    provision = prepare(made, identity(authority, None, ()), Surroundings(None, None, "10.0.0.5"), several=False)
+    provision = prepare(made, identity(authority, None, ()), Surroundings(None, None, "elsewhere.local"), several=False)
     flash(Plan(made, plan.firmware, provision), str(board.port), Shown().track)
     wifi.write_text("other words\n")
     provision = prepare(made, identity(authority, None, ()), Surroundings("work", str(wifi), None), several=False)
@@ -154,7 +157,7 @@ def test_a_board_keeps_its_micropython_and_gets_package_and_identity(
         "link": "wifi",
         "ssid": "work",
         "password": "other words",
-        "broker": {"host": "10.0.0.5", "port": 1883},
+        "broker": {"host": "elsewhere.local", "port": 1883},
     }
     # As somebody else: not without being asked twice.
     provision = prepare(made, identity(authority, "pump-4"), Surroundings(None, None, None), several=False)
@@ -289,6 +292,52 @@ def test_an_image_that_runs_already_is_not_written_again(tmp_path: Path) -> None
     quiet = lambda done, total: None  # noqa: E731
     assert firmware.unsuited(running(), board, image, quiet) == ""
     assert "not the given image" in firmware.unsuited(running(build="v1.27.0 on 2025-12-09"), board, image, quiet)
+
+
+def test_every_board_gets_the_bytes_that_were_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, file = esp_board(), tmp_path / "fw.bin"
+    data = esp_image(file)
+    image = Image(made, file, lambda sha256: False, tmp_path)
+    assert image.get(lambda done, total: None) == (data, data)
+    file.write_bytes(b"somebody else's")
+    written: list[bytes] = []
+    monkeypatch.setattr(firmware.esp, "write", lambda board, port, path, *_, **__: written.append(path.read_bytes()))
+    monkeypatch.setattr(ports, "look", list)
+    there = tmp_path / "port"
+    there.touch()
+    firmware._write_esp(made, str(there), data, Wanted(image), lambda text: None, lambda done, total: None)
+    assert written == [data]
+    # The cache is everybody's who flashes: another pin may have put another image there in between.
+    fetched = firmware.images.Fetched(file, hashlib.sha256(data).hexdigest(), True)
+    monkeypatch.setattr(firmware.images, "fetch", lambda *_: fetched)
+    with pytest.raises(Failure, match="changed while it was read"):
+        Image(made, None, lambda sha256: False, tmp_path).get(lambda done, total: None)
+
+
+def test_what_is_no_file_or_endless_is_no_image(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(33 << 20)
+    for name, message in (("pipe", "is no file"), ("large", "larger than any"), ("none", "there is no file")):
+        with pytest.raises(Failure, match=message):
+            Image(esp_board(), tmp_path / name, lambda sha256: False, tmp_path).get(lambda done, total: None)
+
+
+def test_one_boot_loader_at_a_time_of_all_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    order: list[str] = []
+
+    def other() -> None:
+        subprocess.run(["flock", tmp_path / "microseal/bootloader.lock", "true"], check=True, timeout=20)
+        order.append("other")
+
+    with firmware._bootloader():
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(0.5)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "other"]
 
 
 def test_another_chip_is_refused_before_anything_is_written() -> None:

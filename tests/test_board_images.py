@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import http.server
+import os
 import random
 import re
 import shutil
@@ -228,10 +229,16 @@ def test_a_certificate_of_nobody_known_is_refused(tls: Server, tmp_path: Path, m
 def test_a_pin_changes_one_value_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "board.toml"
     shutil.copy(description.FOLDER / "rpi_pico_w.toml", file)
+    file.chmod(0o644)
     before = file.read_text()
     board = description.load(file)
     assert isinstance(board, description.Uf2Board)
-    images.pin(board, SHA256)
+    umask = os.umask(0o077)
+    try:
+        images.pin(board, SHA256)
+    finally:
+        os.umask(umask)
+    assert file.stat().st_mode & 0o777 == 0o644
     after = description.load(file)
     assert isinstance(after, description.Uf2Board) and after.image.sha256 == SHA256
     changed = [

@@ -56,6 +56,13 @@ def test_images_of_rp2350_begin_with_a_block_for_the_chip_itself() -> None:
         (IMAGE[:-1], "no multiple of 512"),
         (IMAGE[:1024] + bytes(512) + IMAGE[1536:], "block 2 is none"),
         (b"", "no multiple of 512"),
+        (make_image(bytes(256 * 3), at=0x20000000), "ends at 0x10200000"),
+        (make_image(bytes(256 * 3), at=FLASH - 256), "not for flash"),
+        (make_image(bytes(256 * 3), at=FLASH + (2 << 20) - 512), "ends at 0x10200000"),
+        (make_image(bytes(256 * 3), at=0xFFFFFF00), "ends at 0x10200000"),
+        (make_image(bytes(256 * 3), at=FLASH + 4), "not in order"),
+        (make_image(bytes(256 * 3), step=0), "not in order"),
+        (make_image(bytes(256 * 3), step=128), "not in order"),
     ],
 )
 def test_an_image_that_is_not_whole_or_for_another_chip_is_refused(image: bytes, message: str) -> None:
@@ -129,6 +136,26 @@ def test_a_drive_is_known_by_what_its_rom_says(drive: Drive, tmp_path: Path) -> 
     (tmp_path / "RP2350").mkdir()
     assert not uf2.is_drive(tmp_path / "RP2350", "RP2350")
     assert uf2.find_drives("RPI-RP2") == []  # not mounted, only a folder
+
+
+def test_a_link_on_a_drive_leads_nowhere(drive: Drive, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (drive.folder / "firmware.uf2").symlink_to(mine)
+    with pytest.raises(Failure, match="no boot ROM has"):
+        uf2.copy(IMAGE, drive.folder, "firmware.uf2", quiet)
+    assert mine.read_text() == "mine"
+
+
+def test_mounted_folders_of_any_name_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        "/dev/sda1 /media/j\u00fcrgen/RPI\\040RP2 vfat rw 0 0\n".encode() + b"/dev/sdb /mnt/\xff\\134x ext4 rw 0 0\n"
+    )
+    monkeypatch.setattr(Path, "read_bytes", lambda self: lines)
+    assert [os.fsencode(path) for path in uf2._mounts()] == [
+        "/media/j\u00fcrgen/RPI RP2".encode(),
+        b"/mnt/\xff\\x",
+    ]
 
 
 def test_waiting_for_a_drive_ends(tmp_path: Path) -> None:

@@ -13,15 +13,18 @@ RP2040, RP2350, ABSOLUTE = 0xE48BFF56, 0xE48BFF59, 0xE48BFF57
 FLASH = 0x10000000
 
 
-def block(family: int, number: int, count: int, payload: bytes, flags: int = 0x2000) -> bytes:
-    address = FLASH + 256 * number
+def block(
+    family: int, number: int, count: int, payload: bytes, flags: int = 0x2000, address: int | None = None
+) -> bytes:
+    address = FLASH + 256 * number if address is None else address & 0xFFFFFFFF
     head = struct.pack("<8I", 0x0A324655, 0x9E5D5157, flags, address, len(payload), number, count, family)
     return head + payload.ljust(476, b"\0") + struct.pack("<I", 0x0AB16F30)
 
 
-def make_image(content: bytes, family: int = RP2040) -> bytes:
-    pieces = [content[at : at + 256] for at in range(0, len(content), 256)]
-    return b"".join(block(family, i, len(pieces), piece) for i, piece in enumerate(pieces))
+def make_image(content: bytes, family: int = RP2040, at: int = FLASH, step: int = 256) -> bytes:
+    """at: where it begins; step: bytes from one block's address to the next."""
+    pieces = [content[i : i + 256] for i in range(0, len(content), 256)]
+    return b"".join(block(family, i, len(pieces), piece, address=at + step * i) for i, piece in enumerate(pieces))
 
 
 class Drive:

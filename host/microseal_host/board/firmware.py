@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +25,6 @@ OLDEST = (1, 24)  # of MicroPython, that the package runs on
 _ABI = "6.3"  # of native modules from then on
 _BACK = 30.0  # s in which a board must be there again after it was restarted
 _BY_HAND = 90.0  # s in which somebody finds the button
-# A drive of a boot ROM does not say which board it is: one at a time.
-_bootloader = threading.Lock()
 
 
 class Image:
@@ -37,26 +39,25 @@ class Image:
         self._approve = approve
         self._folder = folder
         self._lock = threading.Lock()
-        self._found: tuple[Path, bytes] | None = None
+        self._found: tuple[bytes, bytes] | None = None
 
     @property
     def given(self) -> bool:
         """Whether somebody named a file: what runs on the board then has to be of that file."""
         return self._file is not None
 
-    def get(self, progress: Progress) -> tuple[Path, bytes]:
-        """(file as it is written, content of flash as it will be), checked to be for this board's chip."""
+    def get(self, progress: Progress) -> tuple[bytes, bytes]:
+        """(content of the file, content of flash as it will be), checked to be for this board's chip.
+
+        Every board gets these very bytes: what becomes of the file after it was checked is nobody's concern.
+        """
         with self._lock:
             if self._found is None:
-                path = self._file or self._fetch(progress)
-                try:
-                    data = path.read_bytes()
-                except OSError as error:
-                    raise Failure(f"cannot read {path}: {error.strerror}") from None
-                self._found = path, _check(data, self._board)
+                data = _read(self._file) if self._file is not None else self._fetch(progress)
+                self._found = data, _check(data, self._board)
             return self._found
 
-    def _fetch(self, progress: Progress) -> Path:
+    def _fetch(self, progress: Progress) -> bytes:
         fetched = images.fetch(self._board.image, self._folder, progress)
         if not fetched.pinned and not self._approve(fetched.sha256):
             images.discard(fetched)
@@ -64,13 +65,36 @@ class Image:
                 f"the image {self._board.image.url} is not used: nobody vouches for its SHA-256 {fetched.sha256}",
                 f"if it is right: ./flash.sh {self._board.name} --pin; or give the image as --firmware FILE",
             )
-        return fetched.path
+        data = _read(fetched.path)
+        if hashlib.sha256(data).hexdigest() != fetched.sha256:
+            raise Failure(
+                f"{fetched.path} has changed while it was read",
+                "is another flash.sh running? Run this again",
+                NOT_READY,
+            )
+        return data
+
+
+def _read(path: Path) -> bytes:
+    """The content of an image; never more than any such board has room for."""
+    try:
+        # A pipe that nobody writes to must not hold this up.
+        if not path.is_file():
+            raise Failure(f"{path} is no file" if path.exists() else f"there is no file {path}", code=NOT_READY)
+        with path.open("rb") as file:
+            data = file.read(images.LARGEST + 1)
+    except OSError as error:
+        raise Failure(f"cannot read {path}: {error.strerror}", code=NOT_READY) from None
+    if len(data) > images.LARGEST:
+        raise Failure(f"{path} is larger than any such board's flash", "is it the image of this board?")
+    return data
 
 
 def _check(data: bytes, board: RealBoard) -> bytes:
     if isinstance(board, EspBoard):
         return esp.check(data, board)
-    return uf2.check(data, board.uf2.family, board.name)
+    size = board.memory.flash_kib
+    return uf2.check(data, board.uf2.family, board.name, *(() if size is None else (size * 1024,)))
 
 
 @dataclass(frozen=True)
@@ -131,17 +155,13 @@ def ensure(board: RealBoard, port: str | None, wanted: Wanted, say: Callable[[st
                 say(f"keeps MicroPython {'.'.join(map(str, running.release))}")
                 return port
             say(reason)
-    path, _ = _get(wanted, say, progress)
+    say("fetching the image")
+    data, _ = wanted.image.get(progress)
     if isinstance(board, EspBoard):
         if port is None:
             raise ports.no_board(board)
-        return _write_esp(board, port, path, wanted, say, progress)
-    return _write_uf2(board, port if running is not None else None, path, wanted, say, progress)
-
-
-def _get(wanted: Wanted, say: Callable[[str], None], progress: Progress) -> tuple[Path, bytes]:
-    say("fetching the image")
-    return wanted.image.get(progress)
+        return _write_esp(board, port, data, wanted, say, progress)
+    return _write_uf2(board, port if running is not None else None, data, wanted, say, progress)
 
 
 def _running(port: str) -> Running | None:
@@ -156,11 +176,14 @@ def _running(port: str) -> Running | None:
 
 
 def _write_esp(
-    board: EspBoard, port: str, path: Path, wanted: Wanted, say: Callable[[str], None], progress: Progress
+    board: EspBoard, port: str, data: bytes, wanted: Wanted, say: Callable[[str], None], progress: Progress
 ) -> str:
     before = [each for each in ports.look() if each.device != port]
     say("erasing and writing the image" if wanted.erase else "writing the image")
-    esp.write(board, port, path, progress, erase=wanted.erase)
+    with tempfile.NamedTemporaryFile(prefix="microseal-", suffix=".bin") as file:
+        file.write(data)
+        file.flush()
+        esp.write(board, port, Path(file.name), progress, erase=wanted.erase)
     say("waiting for it to start")
     end = time.monotonic() + _BACK
     # A chip with USB of its own comes back under another name.
@@ -172,11 +195,21 @@ def _write_esp(
     raise Failure(f"the board on {port} did not come back", f"{board.esptool.button}, then run it again", NOT_READY)
 
 
+@contextmanager
+def _bootloader() -> Iterator[None]:
+    """A drive of a boot ROM does not say which board it is: one at a time, of all that this user flashes."""
+    file = images.cache_folder().parent / "bootloader.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _write_uf2(
-    board: Uf2Board, port: str | None, path: Path, wanted: Wanted, say: Callable[[str], None], progress: Progress
+    board: Uf2Board, port: str | None, data: bytes, wanted: Wanted, say: Callable[[str], None], progress: Progress
 ) -> str:
     say("waiting for its turn in the boot loader")
-    with _bootloader:
+    with _bootloader():
         drive = wanted.drive
         if port is not None:
             say("restarting it into its boot loader")
@@ -194,7 +227,7 @@ def _write_uf2(
                 f"{drive} is not the drive {board.uf2.drive} of a boot ROM", f"{board.uf2.button}, then run it again"
             )
         say("writing the image")
-        uf2.copy(path.read_bytes(), drive, "firmware.uf2", progress)
+        uf2.copy(data, drive, "firmware.uf2", progress)
         say("waiting for it to start")
         found = ports.wait_for(board, before, _BACK)
     if found is None:

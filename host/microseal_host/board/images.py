@@ -83,6 +83,7 @@ def pin(board: RealBoard, sha256: str) -> None:
         raise Failure(f"{board.file}: image.sha256: not found", f'write it there yourself: sha256 = "{sha256}"')
     fresh = board.file.with_name(board.file.name + ".new")
     fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(board.file.stat().st_mode & 0o777)  # not this command's umask: the file is for all who use the checkout
     fresh.replace(board.file)
 
 

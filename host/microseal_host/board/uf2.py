@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -30,6 +31,9 @@ _FAMILIES = {
     0xC47E5767: "ESP32-S3",
     0x1C5F21B0: "ESP32",
 }
+_FLASH = 0x10000000  # where flash begins in the memory of RP2040 and RP2350
+_PAGE = 256  # bytes, all that the boot ROMs take of a block, and what its address is a multiple of
+_SMALL = 2 << 20  # bytes of flash of a board whose file says nothing of it
 _INFO = "INFO_UF2.TXT"
 _COPY = 32 * BLOCK  # bytes between two steps of progress; each is on the drive before it counts
 
@@ -68,8 +72,11 @@ def parse(data: bytes) -> list[Block]:
     return blocks
 
 
-def check(data: bytes, family: int, board: str) -> bytes:
-    """The image in a UF2 file, as it lies in flash; Failure if it is not for this family of chips."""
+def check(data: bytes, family: int, board: str, flash: int = _SMALL) -> bytes:
+    """The image in a UF2 file, as it lies in flash; Failure if it is not for this family of chips, or not all for its flash.
+
+    flash: its size, bytes.
+    """
     blocks = parse(data)
     families = {block.family for block in blocks} - {_ABSOLUTE}
     if families != {family}:
@@ -78,6 +85,18 @@ def check(data: bytes, family: int, board: str) -> bytes:
             f"this image is for {found}; {board} has {_name(family)}",
             "./flash.sh lists the boards; take the image of yours",
         )
+    end = _FLASH
+    for block in blocks:
+        if block.family != family:
+            continue
+        if block.address < end or block.address % _PAGE or len(block.payload) > _PAGE:
+            raise Failure(f"the UF2 file is wrong: its block for {block.address:#x} is not for flash, or not in order")
+        end = block.address + len(block.payload)
+        if end > _FLASH + flash:
+            raise Failure(
+                f"this image has something for {block.address:#x}; the flash of {board} ends at {_FLASH + flash:#x}",
+                "take the image of your board",
+            )
     return b"".join(block.payload for block in blocks if block.family == family)
 
 
@@ -109,9 +128,10 @@ def is_drive(path: Path, label: str) -> bool:
 def _mounts() -> Iterator[Path]:
     """All mounted folders: Linux lists them, macOS has those of drives in one place."""
     try:
-        for line in Path("/proc/mounts").read_text().splitlines():
-            # Blanks are written in octal there.
-            yield Path(line.split()[1].encode().decode("unicode_escape"))
+        for line in Path("/proc/mounts").read_bytes().splitlines():
+            # Blanks are written in octal there, and all else is as it is, in whatever encoding.
+            name = re.sub(rb"\\([0-7]{3})", lambda found: bytes((int(found[1], 8),)), line.split(b" ")[1])
+            yield Path(os.fsdecode(name))
     except OSError:
         volumes = Path("/Volumes")
         if volumes.is_dir():
@@ -124,13 +144,16 @@ def mount(label: str) -> Path | None:
     udisksctl = shutil.which("udisksctl")
     if udisksctl is None or not device.exists():
         return None
-    done = subprocess.run(
-        [udisksctl, "mount", "--no-user-interaction", "--block-device", str(device.resolve())],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    try:
+        done = subprocess.run(
+            [udisksctl, "mount", "--no-user-interaction", "--block-device", str(device.resolve())],
+            check=False,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return next(iter(find_drives(label)), None) if done.returncode == 0 else None
 
 
@@ -168,10 +191,13 @@ def copy(data: bytes, drive: Path, name: str, progress: Progress, patience: floa
     target = drive / name
     try:
         # Unbuffered, and on the drive before it counts: otherwise all of it would be done at once, and then nothing for long.
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        # Not through a link: a boot ROM has none, but a disk that passes for its drive could lead to any file of this user.
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
     except PermissionError:
         raise Failure(f"no permission to write to {drive}", "mount it as yourself, not as root", DENIED) from None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Failure(f"{target} is a link, which no boot ROM has: {drive} is not the board's drive") from None
         raise Failure(
             f"cannot write to {drive}: {error.strerror}", "plug the board in again, and run it again"
         ) from None
