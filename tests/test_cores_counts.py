@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from cores import elves
@@ -65,13 +60,3 @@ def test_suite_2_is_as_fast() -> None:
                 m0.checked(*m0.points(core, suite)[operation]())
                 counts.append(core.counts.instructions)
             assert counts[1] < 1.1 * counts[0], (name, operation)
-
-
-def test_command(root: Path) -> None:
-    elves()
-    command = [sys.executable, str(root / "scripts/bench_cores.py"), "--parts"]
-    done = subprocess.run([*command, "--json", "rv32"], capture_output=True, text=True, check=True)
-    (found,) = json.loads(done.stdout)
-    assert found["core"] == "rv32" and {row["name"] for row in found["rows"]} >= {"fe_mul", "fe_invert"}
-    done = subprocess.run([*command, "m4"], capture_output=True, text=True, check=True)
-    assert "Cortex-M4" in done.stdout and "fe_invert" in done.stdout

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from m0 import elves
@@ -77,20 +72,3 @@ def test_field() -> None:
 def test_size(core: m0.Core) -> None:
     code = m0.code_bytes(core)
     assert code["code"] + code["constants"] <= CODE_AND_CONSTANTS
-
-
-def test_command(root: Path) -> None:
-    elves()
-    done = subprocess.run(
-        [sys.executable, str(root / "scripts/bench_m0.py"), "--parts", "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = json.loads(done.stdout)
-    assert {row["name"] for row in found["rows"]} >= PARTS.keys()
-    assert found["code"]["code"] > 5000
-    done = subprocess.run(
-        [sys.executable, str(root / "scripts/bench_m0.py"), "--parts"], capture_output=True, text=True, check=True
-    )
-    assert "fe_invert" in done.stdout

@@ -30,11 +30,12 @@ class Epoch:
         self.keys = keys
         self.senders = senders
         self._limit = limit
+        self._context = short(info.gid) + u32(info.epoch)
         self._agreed = {}  # (direction, kid) -> [X(d·Q_P), boot value, K2]
 
     def context(self, topic):
         """gctx: what every signature of an envelope covers beside its bytes."""
-        return short(self.info.gid) + u32(self.info.epoch) + long(topic)
+        return self._context + long(topic)
 
     def check_sender(self, direction, kid):
         """Refused(ROLE) unless kid is on the roster of those who send in this direction."""

@@ -286,7 +286,7 @@ class Transport(Connection):
 
     def _deliver(self):
         """Hands over the messages that are waiting, unless a callback is running: then when it has returned."""
-        if self._delivering:
+        if self._delivering or not self._backlog:
             return
         self._delivering = True
         try:
