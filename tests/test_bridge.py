@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import random
@@ -441,6 +442,20 @@ def test_a_flood_of_anything_is_bounded(fake: FakeBoard, listener: socket.socket
         listener.accept()[0].close()
 
 
+def test_a_board_that_runs_wild_does_not_flood_the_broker(fake: FakeBoard, listener: socket.socket) -> None:
+    with RunningBridge(fake.port, address_of(listener)):
+        fake.greet(4096)
+        listener.settimeout(0.3)
+        made = 0
+        for _ in range(bridging.OFTEN[0] + 10):
+            fake.send(frames.OPEN, 1)
+            with contextlib.suppress(TimeoutError):
+                listener.accept()[0].close()
+                made += 1
+            fake.send(frames.CLOSE, 1, b"\0")
+        assert made == bridging.OFTEN[0]
+
+
 def test_another_version_is_told(fake: FakeBoard, listener: socket.socket) -> None:
     with RunningBridge(fake.port, address_of(listener)) as bridge:
         fake.expect(frames.HELLO)
@@ -621,6 +636,22 @@ def test_the_command_ends_cleanly(board: PtyBoard, broker: Broker) -> None:
     assert not any("\x1b" in line for line in shown) and "\\x1b[31mred\n" in shown
     process.stdout.close()
     process.stderr.close()
+
+
+def test_the_command_ends_when_nobody_reads_what_it_shows(board: PtyBoard, broker: Broker) -> None:
+    """`microseal bridge … | head -1`: that is no board that was unplugged."""
+    command = [MICROSEAL, "bridge", str(board.port), "--broker", f"{broker.host}:{broker.port}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    try:
+        process.wait(20)
+    finally:
+        process.kill()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert "is gone" not in said and "Traceback" not in said
 
 
 # The whole of it

@@ -29,6 +29,7 @@ WINDOW = 64, 4096  # least and most that a board may have room for
 BEAT = 4.0  # s without a frame to the board after which it is asked whether it is there
 HELLO = 2.0, 20.0  # s between two attempts to reach a board, at first and later
 CONNECT = 10.0  # s for a connection to the broker
+OFTEN = 20, 10.0  # connections that may be begun within so many s: a board that runs wild is not the broker's trouble
 _DOWN = 160  # bytes of payload in a frame to the board
 _QUEUED = 64  # frames that wait for their turn
 _LINE = 500  # characters of the longest line that is shown
@@ -56,6 +57,7 @@ class Channel:
 
     async def _run(self) -> None:
         session, address = self._session, self._session.bridge.address
+        await session.bridge.pace()
         try:
             async with asyncio.timeout(CONNECT):
                 reader, self._writer = await asyncio.open_connection(address.host, address.port, ssl=session.bridge.tls)
@@ -256,6 +258,7 @@ class Bridge:
         self._stop = stop
         self._raw: serial.SerialBase | None = None
         self._session: Session | None = None
+        self._begun: deque[float] = deque(maxlen=OFTEN[0])  # when connections were
         self._recent: deque[bytes] = deque(maxlen=8)  # ids of sessions
         self._line = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -278,6 +281,13 @@ class Bridge:
                 await asyncio.sleep(0.5)
             self._raw = raw
             self.say("the board is back")
+
+    async def pace(self) -> None:
+        """Until another connection may be begun."""
+        loop = asyncio.get_running_loop()
+        while len(self._begun) == OFTEN[0] and (left := self._begun[0] + OFTEN[1] - loop.time()) > 0:
+            await asyncio.sleep(left)
+        self._begun.append(loop.time())
 
     def _open(self) -> serial.SerialBase | None:
         try:
@@ -316,20 +326,29 @@ class Bridge:
         splitter = Splitter()
         self._at_prompt = self._started = False
 
+        descriptor = raw.fileno()
+
+        def end(error: Exception) -> None:
+            loop.remove_reader(descriptor)
+            if not gone.done():
+                gone.set_exception(error)
+
         def read() -> None:
             try:
                 data = raw.read(65536)
+            except (OSError, TypeError) as error:  # TypeError: pyserial, on a port that was closed
+                end(_Gone(error))
+                return
+            try:
                 for part in splitter.feed(data):
                     if isinstance(part, Frame):
                         self._take(part)
                     else:
                         self._print(part)
-            except (OSError, _Gone, TypeError) as error:  # TypeError: pyserial, on a port that was closed
-                loop.remove_reader(raw.fileno())
-                if not gone.done():
-                    gone.set_exception(_Gone(error))
+            # Also whoever reads what is shown may be gone, which is no matter of the board's: it ends the bridge.
+            except Exception as error:
+                end(error)
 
-        descriptor = raw.fileno()
         loop.add_reader(descriptor, read)
         keeper = asyncio.create_task(self._keep())
         try:
