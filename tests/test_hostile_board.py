@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console as RichConsole
 
 from lying_board import BANNER, LyingBoard
-from microseal_host.board import install
+from microseal_host.board import install, reach
 from microseal_host.board.display import Display
 from microseal_host.board.info import read_info
 from microseal_host.board.link import BoardError, Link
@@ -39,6 +39,16 @@ def test_a_board_that_never_stops_printing_is_given_up(monkeypatch: pytest.Monke
         link.enter()
         with pytest.raises(BoardError, match="without an end"):
             link.exec("print(1)")
+
+
+@pytest.mark.parametrize("said", [b"never ends " * 2_000_000, b""], ids=["flood", "silence"])
+def test_not_by_ampy_either(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "_AMPY", 1.5)
+    with LyingBoard(says(b""), lambda data: said) as board:
+        begun = time.monotonic()
+        with pytest.raises(BoardError, match="does not enter the raw REPL"), reach.repl(board.port, seconds=1):
+            pass
+        assert time.monotonic() - begun < 30
 
 
 def test_a_trickle_does_not_keep_it_from_giving_up() -> None:

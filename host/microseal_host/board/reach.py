@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from .link import Link
 from .wire import BoardError
+
+_AMPY = 15.0  # s
 
 
 @contextmanager
@@ -37,21 +41,33 @@ def _enter(port: str, seconds: float, patience: float) -> Link:
     return link
 
 
+def _give_up(board: Any) -> None:
+    with suppress(OSError, ValueError, TypeError, AttributeError):  # it has just ended
+        board.serial.cancel_read()
+        board.close()
+
+
 def _interrupt_with_ampy(port: str) -> bool:
     """Whether ampy gets into the raw REPL: it waits between its keys, which boards behind some USB-serial chips need."""
     try:
         from ampy.pyboard import Pyboard, PyboardError
     except ImportError:
         return False
-    board = None
+    board = watch = None
     try:
         board = Pyboard(port, rawdelay=0.5)
+        # ampy waits for ever for a first byte, and reads for as long as more come.
+        watch = threading.Timer(_AMPY, _give_up, [board])
+        watch.daemon = True
+        watch.start()
         board.enter_raw_repl()
         board.exit_raw_repl()
     # PyboardError is a BaseException; the others are what pyserial raises on a port that goes away or is no terminal.
-    except (PyboardError, OSError, ValueError, TypeError):
+    except (PyboardError, OSError, ValueError, TypeError, AttributeError):
         return False
     finally:
+        if watch is not None:
+            watch.cancel()
         if board is not None:
             board.close()
     return True
