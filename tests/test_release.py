@@ -86,6 +86,16 @@ def test_a_release_does_not_overwrite(dist: Path) -> None:
         release.build(dist, ["x64"])
 
 
+def test_half_a_release_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(release, "_build_wheel", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        release.build(tmp_path / "new" / "dist", ["x64"])
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 @pytest.mark.parametrize("by", ["folder", "url"])
 def test_mip_installs_the_package(dist: Path, url: str, tmp_path: Path, by: str) -> None:
     board = PtyBoard(tmp_path / "board", package=False)

@@ -38,11 +38,18 @@ _WHEEL_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "firmware/microseal"
 
 
 def build(dist: Path, archs: Sequence[str] = ARCHS, root: Path = ROOT) -> None:
-    """Makes all of it in `dist`, which must not exist."""
-    try:
-        dist.mkdir(parents=True)
-    except FileExistsError:
-        raise Failure(f"{dist} exists already", "remove it, or give another folder") from None
+    """Makes all of it in `dist`, which must not exist: it is there whole, or not at all."""
+    if dist.exists():
+        raise Failure(f"{dist} exists already", "remove it, or give another folder")
+    dist.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{dist.name}.", dir=dist.parent) as temporary:
+        part = Path(temporary) / dist.name
+        part.mkdir()
+        _fill(part, archs, root)
+        part.rename(dist)
+
+
+def _fill(dist: Path, archs: Sequence[str], root: Path) -> None:
     bytecode = package.package(root)
     for arch in archs:
         files = bytecode | {package.MODULE: package.native_module(arch, ABI, root).read_bytes()}
