@@ -15,6 +15,7 @@ from cores import elves as core_elves
 from m0 import elves
 from microseal_host.bench import opening, parts, plot, rows
 from microseal_host.bench.published import Figure
+from pty_board import PtyBoard
 
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -77,6 +78,28 @@ def test_device() -> None:
     assert [row.name[-13:] for row in found] == [f"mode {mode}, QoS {qos}" for mode in range(4) for qos in (0, 1)]
     assert all(row.value > 1 and row.spent["network"] > 0 and row.spent["interpreter"] >= 0 for row in found)
     assert "signing" not in found[0].spent and found[0].spent["sealing"] > 0 and found[2].spent["signing"] > 0
+
+
+def test_board(tmp_path: Path) -> None:
+    board = PtyBoard(tmp_path)
+    try:
+        found = {row.name: row for row in parts.board(str(board.port))}
+    finally:
+        board.close()
+    assert all(row.unit == rows.MS and row.value >= 0 for row in found.values())
+    assert found["publish, mode 1, from a pair"].goal == 3
+    assert found["accept the certificate and make the share"].published is not None
+    # What it was given is gone again.
+    assert not (board.flash / "bench-state").exists()
+
+
+def test_a_board_without_the_package(tmp_path: Path) -> None:
+    board = PtyBoard(tmp_path, package=False)
+    try:
+        done = bench("--port", str(board.port))
+    finally:
+        board.close()
+    assert done.returncode == 3 and "no module named 'microseal'" in done.stderr and "./flash.sh" in done.stderr
 
 
 def test_command() -> None:

@@ -1,7 +1,7 @@
 """What the host's library does in a second: messages opened, certificates issued, and beside them what they cannot do without.
 
-Each row but those of several processes counts the CPU time of one core. A certificate is issued for a request that is parsed and whose
-claim is checked first.
+Rows count the processor time of one core, those of several processes the wall's clock. A certificate is issued for a request that is
+parsed and whose claim is checked first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def measure(seconds: float, workers: int) -> Iterator[Row]:
         name = f"messages opened, mode {mode}"
         goal = GOALS["opened"] if mode == 1 else None
         spent = opening.profile(mode, min(count, 1000))
-        yield Row(WHERE, name, opening.measure(mode, 1, count).per_second, RATE, goal=goal, spent=spent)
+        yield Row(WHERE, name, opening.measure(mode, 1, count).per_cpu_second, RATE, goal=goal, spent=spent)
         if workers > 1:
             yield Row(WHERE, f"{name}, {workers} processes", opening.measure(mode, workers, count).per_second, RATE)
     yield Row(WHERE, "signatures verified by the core in use (libcrypto)", _signatures(seconds), RATE)
