@@ -37,6 +37,13 @@ def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
+def patience(board: kinds.Board, long_run: bool) -> None:
+    """For tests that take the emulated chip a minute and more: there only with --long."""
+    if board.name == kinds.Pico.name and not long_run:
+        pytest.skip(f"{board.name} takes a minute and more for this: --long")
+
+
+@pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """tell(text): a figure, shown when all tests have run."""
     return lambda text: record_property("figure", text)

@@ -66,6 +66,7 @@ def test_a_watchdog_that_is_fed_and_called_off(rp2: Board) -> None:
     assert rp2.exec("print('still', 'there', dog._timer)").strip() == "still there None"
 
 
+@pytest.mark.usefixtures("patience")
 def test_a_loop_that_stands_still(rp2: Board) -> None:
     rp2.exec("from board_lasting import open_memory\nopen_memory().save(0, 77, 88)")
     with pytest.raises((Failure, OSError)):
@@ -83,6 +84,7 @@ def test_a_loop_that_stands_still(rp2: Board) -> None:
     assert printed.strip() == "True 0"
 
 
+@pytest.mark.usefixtures("patience")
 def test_main_gives_the_prompt_back(board: Board) -> None:
     """Where it is missing what no waiting will bring; sys.exit would be a soft reset, which starts main.py again."""
     if board.exec("import sys\nprint(sys.platform in ('linux', 'darwin'))").strip() == "True":

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("core")
 MODULES = ("microseal_core", "umqtt.simple", "microseal", "microseal.serial")
 
 
+@pytest.mark.usefixtures("patience")
 def test_import(board: Board, tell: Callable[[str], None]) -> None:
     board.fresh()
     printed = board.exec(
