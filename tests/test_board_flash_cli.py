@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pty
 import re
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +17,14 @@ import pytest
 import typer
 
 from microseal_host import flash as flash_command
+from microseal_host.authority import founding, keyring
 from microseal_host.board import description, images, ports, uf2
 from microseal_host.board.description import EspBoard, Uf2Board
 from microseal_host.board.firmware import Image
 from microseal_host.board.ports import Port
-from microseal_host.failure import NOT_READY, USAGE, Failure
+from microseal_host.failure import INTERRUPTED, NOT_READY, USAGE, Failure
 from test_board_images import Server, serve
+from test_cli import MICROSEAL
 
 
 @pytest.fixture
@@ -62,6 +67,29 @@ def test_help_has_an_example_and_never_a_secret_argument(tmp_path: Path) -> None
     done = flash(tmp_path, "--help")
     assert done.returncode == 0 and "./flash.sh pico_w --wifi home" in done.stdout
     assert "--wifi-password-file" in done.stdout and "--wifi-password " not in done.stdout
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize(
+    "command", [["-m", "microseal_host.flash", "pico_w", "--erase"], [str(MICROSEAL), "provision", "x", "--id", "a"]]
+)
+def test_interrupted_at_a_question(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MICROSEAL_PASSPHRASE", raising=False)
+    settings = founding.Settings(suite=1, broker={"host": "b", "port": 1883}, cost=keyring.LEAST_COST)
+    founding.found(str(tmp_path / "microseal.db"), settings, "correct horse")[0].close()
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", sys.executable, *command], cwd=tmp_path, stdin=slave, stdout=slave, stderr=slave
+    )
+    asked = b""
+    while b"assphrase:" not in asked and b"[y/N]" not in asked:
+        asked += os.read(master, 1000)
+    time.sleep(0.3)  # echo is off by then
+    os.write(master, b"\x03")
+    assert process.wait(20) == INTERRUPTED
+    assert termios.tcgetattr(slave)[3] & termios.ECHO, "what is typed is to be seen again"
+    os.close(master)
+    os.close(slave)
 
 
 def of(name: str) -> EspBoard | Uf2Board:

@@ -179,7 +179,7 @@ class Command(TyperCommand):
         except MicrosealError as error:
             fail(str(error))
             code = NEGATIVE
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, typer.Abort):  # the second: at a question
             fail("stopped", "the board is safe to be left so: run the same command again")
             code = INTERRUPTED
         raise typer.Exit(code)

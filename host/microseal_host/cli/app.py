@@ -52,7 +52,7 @@ class _Root(TyperGroup):
         except MicrosealError as error:
             output.fail(str(error))
             code = NEGATIVE
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, typer.Abort):  # the second: at a question
             code = INTERRUPTED
         raise typer.Exit(code)
 
