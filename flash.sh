@@ -24,7 +24,7 @@ list_seen() {
     [[ -x $here/.venv/bin/python ]] || return 0
     echo
     echo "plugged in:"
-    "$here/.venv/bin/python" -m microseal_host.flash --seen || true
+    "$here/.venv/bin/python" -P -m microseal_host.flash --seen || true
 }
 
 if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
@@ -47,15 +47,16 @@ if [[ -z $method ]]; then
     exit 2
 fi
 
+# -P: a folder with a sketch in it may have a serial.py of its own, or somebody else's.
 # exec: Ctrl-C and signals reach the one process that ends all others.
 # What set-up says is not part of what the board's program prints.
 if [[ $method == process ]]; then
     "$here/scripts/setup.sh" >&2
-    exec "$here/.venv/bin/python" -m microseal_host.sim --board "$file" "$@"
+    exec "$here/.venv/bin/python" -P -m microseal_host.sim --board "$file" "$@"
 fi
 "$here/scripts/setup.sh" --boards >&2
 if [[ $method == emulator ]]; then
     [[ " $* " == *" --help "* ]] || "$here/scripts/setup_pico.sh" >&2
-    exec "$here/.venv/bin/python" -m microseal_host.board.emulation "$@"
+    exec "$here/.venv/bin/python" -P -m microseal_host.board.emulation "$@"
 fi
-exec "$here/.venv/bin/python" -m microseal_host.flash "$name" "$@"
+exec "$here/.venv/bin/python" -P -m microseal_host.flash "$name" "$@"

@@ -101,6 +101,14 @@ def test_a_cable_pulled_half_way_is_told_and_writing_again_mends_it(
     assert rom.flash[0x1000 : 0x1000 + SIZE] == file.read_bytes()
 
 
+def test_what_lies_in_the_folder_where_it_is_called_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "serial.py").write_text("raise SystemExit('not mine')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure) as caught:
+        esp.write(board("esp32"), "/dev/ttyNONE", tmp_path / "serial.py", quiet)
+    assert "not mine" not in str(caught.value)
+
+
 def test_a_port_that_is_not_there_is_told(tmp_path: Path) -> None:
     file = tmp_path / "fw.bin"
     file.write_bytes(make_image(0))

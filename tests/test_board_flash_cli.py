@@ -69,6 +69,16 @@ def test_help_has_an_example_and_never_a_secret_argument(tmp_path: Path) -> None
     assert "--wifi-password-file" in done.stdout and "--wifi-password " not in done.stdout
 
 
+def test_what_lies_in_the_folder_where_it_is_called_is_not_run(tmp_path: Path) -> None:
+    """It may be a folder of sketches, with a serial.py for a board."""
+    (tmp_path / "serial.py").write_text("raise SystemExit('not mine')")
+    root = description.FOLDER.parent
+    done = subprocess.run([root / "flash.sh"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "plugged in:" in done.stdout and "not mine" not in done.stdout + done.stderr
+    called = (root / "flash.sh").read_text().count('python" -P -m ')
+    assert called == (root / "flash.sh").read_text().count(" -m microseal_host") == 4
+
+
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize(
     "command", [["-m", "microseal_host.flash", "pico_w", "--erase"], [str(MICROSEAL), "provision", "x", "--id", "a"]]

@@ -149,6 +149,7 @@ def test_what_is_missing_is_none() -> None:
         b"('micropython',('a','b','c'),0,'','','',True)",
         b"('micropython',(1,),0,'','','',True)",
         b"('micropython',(1,24,0),[],'','','',True)",
+        b"('micropython',(1,24,0),0,'x\\n12:00:00 port  done: all is well','','',True)",
         b"[" * 100_000,
         b"('micropython',(1,24,0),0,'" + b"x" * 100_000 + b"','','',True)",
     ],

@@ -80,7 +80,7 @@ class EmulatedPico:
         if self.running:
             return self.port
         self.kill()
-        command = [sys.executable, "-m", __name__, str(self.flash)]
+        command = [sys.executable, "-P", "-m", __name__, str(self.flash)]
         if self.link is not None:
             command += ["--link", str(self.link)]
         self._process = subprocess.Popen(

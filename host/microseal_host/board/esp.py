@@ -53,7 +53,18 @@ def write(board: EspBoard, port: str, image: Path, progress: Progress, *, erase:
     if importlib.util.find_spec("esptool") is None:
         raise Failure("esptool is not installed", "scripts/setup.sh --boards", NOT_READY)
     command = [
-        *(sys.executable, "-m", "esptool", "--chip", board.chip, "--port", port, "--baud", str(board.esptool.baud)),
+        *(
+            sys.executable,
+            "-P",
+            "-m",
+            "esptool",
+            "--chip",
+            board.chip,
+            "--port",
+            port,
+            "--baud",
+            str(board.esptool.baud),
+        ),
         "write-flash",
         *(["--erase-all"] if erase else []),
         *(hex(board.esptool.offset), str(image)),

@@ -101,6 +101,8 @@ def ask(repl: Repl) -> Running:
         name, (major, minor, patch), mpy, machine, build, unique, sockets = ast.literal_eval(text[:_LONGEST])
         release = int(major), int(minor), int(patch)
         running = Running(release, int(mpy), str(machine), str(build), str(unique), bool(sockets))
+        if not (running.machine + running.build + running.unique).isprintable():
+            raise ValueError
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise Failure(
             f"the board answers {text[:60]!r}, which is not MicroPython", "write its firmware first"

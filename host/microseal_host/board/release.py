@@ -100,7 +100,7 @@ def _build_wheel(dist: Path, root: Path) -> None:
         for path in copy.rglob("*"):
             # Part of what a zip file records.
             path.chmod(0o755 if path.is_dir() else 0o644)
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
+        command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
         done = subprocess.run(
             [*command, "--no-build-isolation", "--wheel-dir", str(dist), str(copy)],
             # The earliest moment that a zip file can name.
