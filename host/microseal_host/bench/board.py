@@ -28,7 +28,7 @@ from .published import Figure
 from .rig import DEVICE, add_group, authority, run
 from .rows import CYCLES, MS, Row
 
-SILENT = 300  # s without a byte: an emulated chip may compute for a minute
+SILENT = 300  # s without a byte: an emulated chip may compute for a minute, and import for as long on a busy machine
 STATE = "bench-state"
 EMULATED_HZ = 125_000_000
 ENROL = f"from microseal import MQTTClient\nclient = MQTTClient({DEVICE!r})\nclient.connect()\nclient.disconnect()\n"
@@ -150,7 +150,7 @@ def emulated() -> Iterator[Row]:
     with (
         tempfile.TemporaryDirectory() as name,
         EmulatedPico.make(Path(name) / "flash", files=files) as pico,
-        Link(pico.port, patience=30) as link,
+        Link(pico.port, patience=SILENT) as link,
     ):
         link.enter(soft_reset=False, seconds=120)
         yield from _measure(link, "emulated Pico", now, EMULATED_HZ)
