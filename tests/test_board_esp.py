@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from esp_rom import ERASE_FLASH, EspRom
-from microseal_host.board import description, esp
+from microseal_host.board import description, esp, flashing
 from microseal_host.board.description import EspBoard
 from microseal_host.failure import Failure
 
@@ -107,6 +112,38 @@ def test_what_lies_in_the_folder_where_it_is_called_is_not_run(tmp_path: Path, m
     with pytest.raises(Failure) as caught:
         esp.write(board("esp32"), "/dev/ttyNONE", tmp_path / "serial.py", quiet)
     assert "not mine" not in str(caught.value)
+
+
+def test_no_esptool_goes_on_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while several boards are written reaches the main thread alone."""
+    popen, started = subprocess.Popen, threading.Event()
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(command: list[str], **words: Any) -> subprocess.Popen[str]:
+        processes.append(popen(["sleep", "60"], **words))
+        started.set()
+        return processes[0]
+
+    def interrupted(thread: threading.Thread, seconds: float | None = None) -> None:
+        assert started.wait(10)
+        while not esp._running:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(esp.subprocess, "Popen", start)
+    monkeypatch.setattr(flashing, "flash", lambda plan, port, track: esp.write(board("esp32"), port, tmp_path, quiet))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            flashing.flash_all(None, ["a"], lambda port: Silent())  # type: ignore[arg-type]
+    assert processes[0].wait(10) == -signal.SIGTERM
+
+
+class Silent:
+    """A Track that nobody sees."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
 
 
 def test_a_port_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import termios
@@ -81,9 +82,16 @@ def test_what_lies_in_the_folder_where_it_is_called_is_not_run(tmp_path: Path) -
 
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize(
-    "command", [["-m", "microseal_host.flash", "pico_w", "--erase"], [str(MICROSEAL), "provision", "x", "--id", "a"]]
+    ("command", "by_signal"),
+    [
+        (["-m", "microseal_host.flash", "pico_w", "--erase"], False),
+        (["-m", "microseal_host.flash", "pico_w", "--id", "a"], True),
+        ([str(MICROSEAL), "provision", "x", "--id", "a"], False),
+    ],
 )
-def test_interrupted_at_a_question(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_at_a_question(
+    command: list[str], by_signal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MICROSEAL_PASSPHRASE", raising=False)
     settings = founding.Settings(suite=1, broker={"host": "b", "port": 1883}, cost=keyring.LEAST_COST)
     founding.found(str(tmp_path / "microseal.db"), settings, "correct horse")[0].close()
@@ -95,7 +103,10 @@ def test_interrupted_at_a_question(command: list[str], tmp_path: Path, monkeypat
     while b"assphrase:" not in asked and b"[y/N]" not in asked:
         asked += os.read(master, 1000)
     time.sleep(0.3)  # echo is off by then
-    os.write(master, b"\x03")
+    if by_signal:
+        process.send_signal(signal.SIGTERM)
+    else:
+        os.write(master, b"\x03")
     assert process.wait(20) == INTERRUPTED
     assert termios.tcgetattr(slave)[3] & termios.ECHO, "what is typed is to be seen again"
     os.close(master)

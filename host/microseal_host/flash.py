@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -79,6 +80,9 @@ def main(
     of your own in app.py is left alone.
     """
     os.umask(0o077)
+    # As Ctrl-C: the terminal is left as it was, and no esptool goes on alone.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     crypto.use(libcrypto)
     if seen or name is None:
         for line in ports.describe(description.load_all(), ports.look()) or ["nothing that is known here"]:

@@ -24,6 +24,7 @@ _MAGIC = 0xE9
 _CHIPS = {0: "ESP32", 2: "ESP32-S2", 5: "ESP32-C3", 9: "ESP32-S3", 12: "ESP32-C2", 13: "ESP32-C6", 16: "ESP32-H2"}
 _PERCENT = re.compile(r"Writing at .*?(\d+(?:\.\d+)?) ?%")
 _WRONG_CHIP = re.compile(r"This chip is (\S+), not (\S+)\.")
+_running: set[subprocess.Popen[str]] = set()
 _SILENCE = 180.0  # s: erasing 16 MB of flash takes more than a minute, without a word
 
 
@@ -85,6 +86,7 @@ def write(board: EspBoard, port: str, image: Path, progress: Progress, *, erase:
         raise Failure(f"cannot start esptool: {error.strerror}", code=NOT_READY) from None
     said: list[str] = []
     watch = _Watch(process)
+    _running.add(process)
     try:
         assert process.stdout is not None
         for line in process.stdout:
@@ -95,8 +97,15 @@ def write(board: EspBoard, port: str, image: Path, progress: Progress, *, erase:
         code = process.wait()
     finally:
         watch.end()
+        _running.discard(process)
     if code:
         raise _explain(board, port, said, watch.silent)
+
+
+def end_all() -> None:
+    """Ends what is being written. For whoever ends this process: esptool would go on by itself, and keep the ports."""
+    for process in list(_running):
+        process.terminate()
 
 
 class _Watch:

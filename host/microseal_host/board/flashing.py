@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..failure import Failure
-from . import firmware, install, package
+from . import esp, firmware, install, package
 from .description import RealBoard
 from .install import Running
 from .link import Link
@@ -91,7 +91,10 @@ def flash_all(plan: Plan, port_list: Sequence[str], track_of: Callable[[str], Tr
     threads = [threading.Thread(target=one, args=(port, track_of(port)), daemon=True, name=port) for port in port_list]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(0.2)
+    try:
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+    finally:
+        esp.end_all()
     return failures
