@@ -109,7 +109,7 @@ def _pure_python(seconds: float) -> float:
     try:
         import ecdsa
     except ImportError:
-        raise Failure("ecdsa, to compare with, is not installed", "pip install 'microseal[bench]'", NOT_READY) from None
+        raise Failure("ecdsa, to compare with, is not installed", "run scripts/setup.sh --test", NOT_READY) from None
     key = ecdsa.SigningKey.generate(curve=ecdsa.NIST256p)
     sig, public = key.sign(MESSAGE, hashfunc=hashlib.sha256), key.get_verifying_key()
     return rate(lambda: public.verify(sig, MESSAGE, hashfunc=hashlib.sha256), seconds)

@@ -62,7 +62,7 @@ def chip(name: str, field: bool) -> Iterator[Row]:
     try:
         from . import cores, m0, rows
     except ImportError as error:
-        raise Failure(f"{error.name} is not installed", "pip install 'microseal[bench]'", NOT_READY) from None
+        raise Failure(f"{error.name} is not installed", "run scripts/setup.sh --test", NOT_READY) from None
     _build(_TARGETS[name])
     if name == "m0":
         where = "Cortex-M0+"

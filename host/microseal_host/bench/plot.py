@@ -49,7 +49,7 @@ def _chart(title: str, bars: Sequence[Bar], digits: int) -> tuple[ElementTree.El
         import pygal
         from pygal.style import Style
     except ImportError:
-        raise Failure("pygal, which draws, is not installed", "pip install 'microseal[bench]'", NOT_READY) from None
+        raise Failure("pygal, which draws, is not installed", "run scripts/setup.sh --test", NOT_READY) from None
     height = FRAME + BAR * len(bars)
     style = Style(
         background="white",

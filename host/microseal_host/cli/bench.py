@@ -35,7 +35,7 @@ DEFAULT = ("host", "device", "m0", "m4", "rv32")
 def bench(
     parts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PART]...", help="; ".join(f"{name}: {what}" for name, what in PARTS.items()) + "."),
+        typer.Argument(metavar="PART", help="; ".join(f"{name}: {what}" for name, what in PARTS.items()) + "."),
     ] = None,
     port: Annotated[
         str | None, typer.Option("--port", metavar="PORT", help="The board there, in ms; microseal is on it already.")
