@@ -9,6 +9,8 @@
  *   MS_ARMV6M              1, by default on that processor: what is hot is assembly, in the files *_armv6m.S, which
  *                          have to be linked as well.
  *   MS_ARMV7EM             the same for ARMv7E-M and ARMv8-M with DSP instructions and *_armv7em.S.
+ *   MS_XTENSA              1, by default on Xtensa with the windowed ABI (ESP32, S2, S3): products are assembly,
+ *                          in field_xtensa.c.
  *   MS_ONE_UNIT            set by core.c, which includes all other files: everything internal becomes static.
  *   MS_CHECK_SECRETS       set for the valgrind build: secrets are tracked, see secret.h.
  */
@@ -47,6 +49,14 @@
 #        define MS_ARMV7EM 1
 #    else
 #        define MS_ARMV7EM 0
+#    endif
+#endif
+
+#ifndef MS_XTENSA
+#    if (defined __XTENSA__ || defined __xtensa__) && !defined __XTENSA_CALL0_ABI__ && MS_LIMB_BITS == 29
+#        define MS_XTENSA 1
+#    else
+#        define MS_XTENSA 0
 #    endif
 #endif
 

@@ -11,6 +11,7 @@
 #include "field_29.c"
 #include "field_armv6m.c"
 #include "field_c.c"
+#include "field_xtensa.c"
 #include "gcm.c"
 #include "ghash.c"
 #include "hash.c"

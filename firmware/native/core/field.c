@@ -6,6 +6,7 @@
 limb fe_is_zero(const fe a)
 {
     limb any = 0;
+    MS_UNROLLED
     for (int i = 0; i < LIMBS; i++) {
         any |= a[i];
     }

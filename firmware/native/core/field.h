@@ -60,8 +60,13 @@ typedef struct {
 #else
 #    define MS_FIELD MS_INTERNAL
 #endif
-MS_FIELD void fe_mul(fe r, const fe a, const fe b, const modulus *m);
-MS_FIELD void fe_sqr(fe r, const fe a, const modulus *m);
+#if MS_XTENSA
+#    define MS_PRODUCT MS_ASSEMBLY
+#else
+#    define MS_PRODUCT MS_FIELD
+#endif
+MS_PRODUCT void fe_mul(fe r, const fe a, const fe b, const modulus *m);
+MS_PRODUCT void fe_sqr(fe r, const fe a, const modulus *m);
 MS_FIELD void fe_add(fe r, const fe a, const fe b, const modulus *m);
 MS_FIELD void fe_sub(fe r, const fe a, const fe b, const modulus *m);
 
@@ -122,8 +127,16 @@ MS_INTERNAL void fe_from_montgomery(fe r, const fe a, const modulus *m);
 MS_INTERNAL void fe_load(fe r, const uint8_t bytes[32]);
 MS_INTERNAL void fe_store(uint8_t bytes[32], const fe a);
 
+/* A short loop whose steps are to follow each other, where LLVM spends half of its time on counting. */
+#if MS_XTENSA && defined __clang__
+#    define MS_UNROLLED _Pragma("unroll")
+#else
+#    define MS_UNROLLED
+#endif
+
 static inline void fe_copy(fe r, const fe a)
 {
+    MS_UNROLLED
     for (int i = 0; i < LIMBS; i++) {
         r[i] = a[i];
     }

@@ -12,6 +12,8 @@
  * modulo 2^32 in another, lo; lo - 2^29 hi is then the sum of the lows, exactly if there are no more than eight of
  * them. FOLD moves what of that is above 29 bits to the highs, before there are more. So a product costs two
  * multiplications and two additions, with no comparisons, which these processors would have to branch on.
+ *
+ * Where MS_XTENSA is set, products and squares modulo p are assembly, in field_xtensa.c.
  */
 #include "field.h"
 
@@ -33,54 +35,56 @@
             hi += (int32_t)((int64_t)(int32_t)((x) << 3) * (int32_t)(y) >> 32);                                        \
         }
 
+#    if !MS_XTENSA
+
 /* u * 2^n or -u * 2^n, where u, of 29 bits, is in its column */
-#    define ADD_SHIFTED(u, n)                                                                                          \
-        {                                                                                                              \
-            lo += (u) << (n);                                                                                          \
-            hi += (int32_t)(u) >> (29 - (n));                                                                          \
-        }
+#        define ADD_SHIFTED(u, n)                                                                                      \
+            {                                                                                                          \
+                lo += (u) << (n);                                                                                      \
+                hi += (int32_t)(u) >> (29 - (n));                                                                      \
+            }
 
 /*
  * Column k: what came over from the last one; products; then u * p * 2^(29 i) for each column i < 9, where u is what
  * makes the column 0 modulo 2^29: what it is, as p = -1. In columns from 9 on limbs are made signed.
  */
-#    define BEGIN(k)                                                                                                   \
-        lo = (limb)carry + ((k) > 8 ? HALF : 0);                                                                       \
-        hi = carry >> 29;
-#    define P(i, j) ADD_PRODUCT(a[i], b[j])
-#    define D(i, j) ADD_PRODUCT(a[i], twice[j])
-#    define TERM(k, from, n)                                                                                           \
-        if ((k) >= (from) && (k) < (from) + 9) {                                                                       \
-            ADD_SHIFTED(u[((k) + 9 - (from)) % 9], n)                                                                  \
-        }
-#    define MINUS_TERM(k, from, n)                                                                                     \
-        if ((k) >= (from) && (k) < (from) + 9) {                                                                       \
-            ADD_SHIFTED(0 - u[((k) + 9 - (from)) % 9], n)                                                              \
-        }
-#    define END(k)                                                                                                     \
-        if (shape == SHAPE_P256) {                                                                                     \
-            TERM(k, 3, 9)                                                                                              \
-            TERM(k, 6, 18)                                                                                             \
-        } else {                                                                                                       \
-            TERM(k, 2, 6)                                                                                              \
-            MINUS_TERM(k, 3, 9)                                                                                        \
-        }                                                                                                              \
-        MINUS_TERM(k, 7, 21)                                                                                           \
-        TERM(k, 8, 24)                                                                                                 \
-        FOLD if ((k) < 9)                                                                                              \
-        {                                                                                                              \
-            u[(k) % 9] = lo & LIMB_MASK;                                                                               \
-        }                                                                                                              \
-        else                                                                                                           \
-        {                                                                                                              \
-            result[((k) - 9) & 7] = (lo & LIMB_MASK) - HALF;                                                           \
-        }                                                                                                              \
-        carry = hi;
+#        define BEGIN(k)                                                                                               \
+            lo = (limb)carry + ((k) > 8 ? HALF : 0);                                                                   \
+            hi = carry >> 29;
+#        define P(i, j) ADD_PRODUCT(a[i], b[j])
+#        define D(i, j) ADD_PRODUCT(a[i], twice[j])
+#        define TERM(k, from, n)                                                                                       \
+            if ((k) >= (from) && (k) < (from) + 9) {                                                                   \
+                ADD_SHIFTED(u[((k) + 9 - (from)) % 9], n)                                                              \
+            }
+#        define MINUS_TERM(k, from, n)                                                                                 \
+            if ((k) >= (from) && (k) < (from) + 9) {                                                                   \
+                ADD_SHIFTED(0 - u[((k) + 9 - (from)) % 9], n)                                                          \
+            }
+#        define END(k)                                                                                                 \
+            if (shape == SHAPE_P256) {                                                                                 \
+                TERM(k, 3, 9)                                                                                          \
+                TERM(k, 6, 18)                                                                                         \
+            } else {                                                                                                   \
+                TERM(k, 2, 6)                                                                                          \
+                MINUS_TERM(k, 3, 9)                                                                                    \
+            }                                                                                                          \
+            MINUS_TERM(k, 7, 21)                                                                                       \
+            TERM(k, 8, 24)                                                                                             \
+            FOLD if ((k) < 9)                                                                                          \
+            {                                                                                                          \
+                u[(k) % 9] = lo & LIMB_MASK;                                                                           \
+            }                                                                                                          \
+            else                                                                                                       \
+            {                                                                                                          \
+                result[((k) - 9) & 7] = (lo & LIMB_MASK) - HALF;                                                       \
+            }                                                                                                          \
+            carry = hi;
 /* Not a loop, of which compilers make a call of memcpy. */
-#    define GIVE                                                                                                       \
-        r[0] = result[0], r[1] = result[1], r[2] = result[2], r[3] = result[3];                                        \
-        r[4] = result[4], r[5] = result[5], r[6] = result[6], r[7] = result[7];                                        \
-        r[8] = (limb)carry;
+#        define GIVE                                                                                                   \
+            r[0] = result[0], r[1] = result[1], r[2] = result[2], r[3] = result[3];                                    \
+            r[4] = result[4], r[5] = result[5], r[6] = result[6], r[7] = result[7];                                    \
+            r[8] = (limb)carry;
 
 /* clang-format off */
 #    define PRODUCT \
@@ -143,6 +147,8 @@ static inline __attribute__((always_inline)) void square_of(fe r, const fe a, co
     GIVE
 }
 
+#    endif
+
 static MS_NOINLINE void balance(fe r, const fe a)
 {
     int32_t carry = 0;
@@ -155,7 +161,14 @@ static MS_NOINLINE void balance(fe r, const fe a)
 }
 
 /* r = a * b / 2^261 mod m, any m: in loops, for what is done with scalars. a and b may have unsigned limbs. */
-static MS_NOINLINE void product_any(fe r, const fe a, const fe b, const modulus *m)
+#    if MS_XTENSA
+__attribute__((used)) MS_ASSEMBLY void product_any(fe r, const fe a, const fe b,
+                                                   const modulus *m) __asm__("ms_product_any");
+#    else
+static void product_any(fe r, const fe a, const fe b, const modulus *m);
+#    endif
+
+MS_NOINLINE void product_any(fe r, const fe a, const fe b, const modulus *m)
 {
     const fe zero = {0};
     fe x, y, u;
@@ -201,47 +214,54 @@ static MS_NOINLINE void product_any(fe r, const fe a, const fe b, const modulus 
     ms_wipe(u, sizeof u);
 }
 
+#    if !MS_XTENSA
 MS_NOINLINE void fe_mul(fe r, const fe a, const fe b, const modulus *m)
 {
-#    if MS_SUITE1
+#        if MS_SUITE1
     if (m->shape == SHAPE_P256) {
         product_of(r, a, b, SHAPE_P256);
         return;
     }
-#    endif
-#    if MS_SUITE2
+#        endif
+#        if MS_SUITE2
     if (m->shape == SHAPE_SM2) {
         product_of(r, a, b, SHAPE_SM2);
         return;
     }
-#    endif
+#        endif
     product_any(r, a, b, m);
 }
 
 MS_NOINLINE void fe_sqr(fe r, const fe a, const modulus *m)
 {
-#    if MS_SUITE1
+#        if MS_SUITE1
     if (m->shape == SHAPE_P256) {
         square_of(r, a, SHAPE_P256);
         return;
     }
-#    endif
-#    if MS_SUITE2
+#        endif
+#        if MS_SUITE2
     if (m->shape == SHAPE_SM2) {
         square_of(r, a, SHAPE_SM2);
         return;
     }
-#    endif
+#        endif
     product_any(r, a, a, m);
 }
+#    endif
 
 /* For each limb x in turn, what goes over and the limb that is left. */
 #    define CARRY(i, x)                                                                                                \
         {                                                                                                              \
-            const limb sum = (x) + carry + HALF;                                                                       \
+            const limb sum = (x) + carry + half;                                                                       \
             carry = (limb)((int32_t)sum >> 29);                                                                        \
-            r[i] = (sum & LIMB_MASK) - HALF;                                                                           \
+            r[i] = (sum & LIMB_MASK) - half;                                                                           \
         }
+/* Not a constant for the compiler, which would keep HALF and -HALF in two registers. */
+#    define NEAREST(top)                                                                                               \
+        const limb highest = top, n = nearest(highest);                                                                \
+        limb carry = 0, half = HALF;                                                                                   \
+        __asm__("" : "+r"(half));
 #    define LIMBS_BUT_THE_HIGHEST LIMB(0) LIMB(1) LIMB(2) LIMB(3) LIMB(4) LIMB(5) LIMB(6) LIMB(7)
 
 #    if defined __GNUC__ && !defined __clang__
@@ -256,37 +276,34 @@ static inline limb nearest(limb x)
 
 MS_NOINLINE void fe_add(fe r, const fe a, const fe b, const modulus *m)
 {
-    const limb n = nearest(a[8] + b[8]);
-    limb carry = 0;
+    NEAREST(a[8] + b[8])
 #    define LIMB(i) CARRY(i, a[i] + b[i] + n * m->signed_m[i])
     LIMBS_BUT_THE_HIGHEST
 #    undef LIMB
-    r[8] = a[8] + b[8] + n * m->signed_m[8] + carry;
+    r[8] = highest + n * m->signed_m[8] + carry;
 }
 
 MS_NOINLINE void fe_sub(fe r, const fe a, const fe b, const modulus *m)
 {
-    const limb n = nearest(a[8] - b[8]);
-    limb carry = 0;
+    NEAREST(a[8] - b[8])
 #    define LIMB(i) CARRY(i, a[i] - b[i] + n * m->signed_m[i])
     LIMBS_BUT_THE_HIGHEST
 #    undef LIMB
-    r[8] = a[8] - b[8] + n * m->signed_m[8] + carry;
+    r[8] = highest + n * m->signed_m[8] + carry;
 }
 
 MS_NOINLINE void fe_sub_twice(fe r, const fe a, const fe b, const modulus *m)
 {
-    const limb n = nearest(a[8] - 2 * b[8]);
-    limb carry = 0;
+    NEAREST(a[8] - 2 * b[8])
 #    define LIMB(i) CARRY(i, a[i] - 2 * b[i] + n * m->signed_m[i])
     LIMBS_BUT_THE_HIGHEST
 #    undef LIMB
-    r[8] = a[8] - 2 * b[8] + n * m->signed_m[8] + carry;
+    r[8] = highest + n * m->signed_m[8] + carry;
 }
 
 MS_NOINLINE void fe_half(fe r, const fe a, const modulus *m)
 {
-    const limb odd = mask_of(a[0] & 1);
+    const limb odd = mask_of(a[0] & 1), half = HALF;
     limb carry = 0, x = a[0] + (m->signed_m[0] & odd), next;
 #    define LIMB(i)                                                                                                    \
         next = a[(i) + 1] + (m->signed_m[(i) + 1] & odd);                                                              \

@@ -27,6 +27,8 @@ RUNS = {
     "retry": [],
 }
 STEPS = {"points": 20, "ecdh_wycheproof": 10, "certificates": 2, "signatures": 2}
+# Instructions of an operation in suite 1: the goal in docs/performance.md.
+MOST = 3_000_000
 
 pytestmark = pytest.mark.xdist_group("xtensa")
 
@@ -69,7 +71,7 @@ def test_secrets_show_nowhere(tools: Path) -> None:
     assert {row["suite"] for row in rows} == {1, 2}
     for row in rows:
         assert row["same"] is (None if row["name"] == "verify" else True), row
-        assert 500_000 < row["instructions"] < 10_000_000
+        assert 500_000 < row["instructions"] < (MOST if row["suite"] == 1 else 1.1 * MOST)
 
 
 def counter() -> ModuleType:
