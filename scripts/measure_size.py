@@ -118,6 +118,16 @@ def _make(*targets: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
+def _make_xtensa() -> None:
+    """By LLVM, which has a Makefile of its own; nothing where it is not installed."""
+    root = package.ROOT
+    if subprocess.run([root / "scripts/setup_xtensa.sh", "--path"], capture_output=True, check=False).returncode:
+        return
+    for suites, name in (("1", "1"), ("1 2", "12")):
+        target = root / f"build/native/sizes_xtensawin_{name}"
+        _make("-C", "xtensa", "mpy", f"SUITES={suites}", f"DIST={target}")
+
+
 def flash() -> list[tuple[str, str, int, int | None]]:
     """(what, of what kind, bytes, goal)."""
     modules = package.package(package.ROOT)
@@ -272,6 +282,7 @@ def main() -> int:
     parser.add_argument("--precision", type=int, default=1, help="KiB, of the least heap; 0: do not look (default 1)")
     arguments = parser.parse_args()
     _make("sizes", "m0", "cores")
+    _make_xtensa()
     result = {"flash": flash(), "stack": stack(), "heap": memory(arguments.precision)}
     if arguments.json:
         print(json.dumps(result, indent=2))
