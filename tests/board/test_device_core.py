@@ -46,6 +46,7 @@ def test_import(board: Board, tell: Callable[[str], None]) -> None:
 
 
 def test_the_module_is_native(board: Board) -> None:
+    board.fresh()  # what other tests have imported leaves too little for the largest vectors
     found = board.exec("import sys, microseal_core\nprint(microseal_core.SUITES, 'py' in str(microseal_core))")
     assert found.split(")")[0] == "(1, 2"
 
@@ -71,23 +72,21 @@ def test_cycles_of_accepting_the_certificate_and_making_the_share(board: Board, 
         "from microseal import crypto\n"
         "from microseal.identity import Anchor, accept_reply, make_share\n"
         "import gc, machine, time\n"
-        f"r, g, reply = {r!r}, {g!r}, {reply!r}\n"
+        f"r, g, reply, point = {r!r}, {g!r}, {reply!r}, {request.share_point!r}\n"
         f"anchor = Anchor(1, {anchor.public!r})\n"
         "gc.collect()"
     )
     printed = board.exec(
         "start = time.ticks_us()\n"
-        "point = crypto.core.base_mul(1, g)\n"
-        "made = time.ticks_us()\n"
         "me = accept_reply(anchor, reply, b'pump-3', r, point)\n"
         "accepted = time.ticks_us()\n"
         "box = make_share(me, g)\n"
         "end = time.ticks_us()\n"
         "per_us = machine.freq() // 1000000\n"
-        "print(*[time.ticks_diff(b, a) * per_us for a, b in ((start, made), (made, accepted), (accepted, end))])\n"
+        "print(*[time.ticks_diff(b, a) * per_us for a, b in ((start, accepted), (accepted, end))])\n"
         "print(box.hex(), me.public.hex())"
     )
-    point, accept, share = map(int, printed.splitlines()[0].split())
+    accept, share = map(int, printed.splitlines()[0].split())
     box, public = (bytes.fromhex(word) for word in printed.splitlines()[1].split())
     # What was measured was the right thing.
     identity = accept_reply(anchor, reply, b"pump-3", r, request.share_point)
@@ -95,6 +94,6 @@ def test_cycles_of_accepting_the_certificate_and_making_the_share(board: Board, 
     assert box == make_share(identity, g)
     tell(
         f"{board.name}: accepting the certificate {accept / 1e6:.2f}, making the share {share / 1e6:.2f} M cycles; "
-        f"Gi again {point / 1e6:.2f}; together {(point + accept + share) / 1e6:.2f}, and at most {ACCEPT / 1e6:.0f}"
+        f"together {(accept + share) / 1e6:.2f}, and at most {ACCEPT / 1e6:.0f}"
     )
     assert accept + share <= ACCEPT
