@@ -4,6 +4,7 @@ from device_support import flipped, reason_of, refused, scenario, suites
 
 from microseal import crypto, errors
 from microseal.envelope import Envelope, seal
+from microseal.epoch import Epoch
 from microseal.wire import u32
 
 
@@ -107,12 +108,12 @@ def test_what_the_signature_covers():
                 refused(errors.SIGNATURE, Envelope(flipped(raw, at)).open, epoch, topic, me.public)
             refused(errors.SIGNATURE, Envelope(raw).open, epoch, topic + b"x", me.public)
             refused(errors.SIGNATURE, Envelope(raw).open, epoch, topic, world.identity(1).public)
-            other = world.epoch(2)
-            other.info.epoch += 65536  # the same ep, another epoch
-            refused(errors.SIGNATURE, Envelope(raw).open, other, topic, me.public)
-            other = world.epoch(2)
-            other.info.gid = b"another"
-            refused(errors.SIGNATURE, Envelope(raw).open, other, topic, me.public)
+            # The same ep in another epoch, and another group.
+            for change in (("epoch", epoch.info.epoch + 65536), ("gid", b"another")):
+                other = world.epoch(2)
+                setattr(other.info, *change)
+                other = Epoch(other.info, other.keys, other.senders, 8)
+                refused(errors.SIGNATURE, Envelope(raw).open, other, topic, me.public)
             refused(errors.SIGNATURE, Envelope(bytes((raw[0] ^ 8,)) + raw[1:]).open, epoch, topic, me.public)
 
 
