@@ -161,6 +161,8 @@ def test_a_port_that_is_not_there_is_told(tmp_path: Path) -> None:
         (b"UF2\n" + bytes(508), "this is no image for a chip of Espressif's"),
         (b"", "this is no image"),
     ],
+    # Bytes of chance in a name would make another test of it in each process.
+    ids=lambda value: value if isinstance(value, str) else "image",
 )
 def test_images_for_other_chips_are_refused(image: bytes, message: str) -> None:
     with pytest.raises(Failure, match=message):
