@@ -74,8 +74,8 @@ def test_mode_3_does_not_by_a_clock_that_is_a_second_ahead() -> None:
 
 
 def test_it_notices_a_time_that_is_not_rounded() -> None:
-    def seal(epoch, me, direction, mode, topic, t, message, nonce, entropy):
-        return whole(epoch, me, direction, mode, topic, clock(me), message, nonce, entropy)
+    def seal(epoch, me, direction, mode, topic, t, message, nonce, entropy, pairs):
+        return whole(epoch, me, direction, mode, topic, clock(me), message, nonce, entropy, pairs)
 
     whole, clocks = envelope.seal, {}
     real = Member.seal
@@ -95,8 +95,8 @@ def test_it_notices_messages_that_are_not_padded_to_one_length() -> None:
     """A message goes out in the fewest bytes that the padding can have."""
     real = envelope._seal_anonymous
 
-    def seal(epoch, me, direction, topic, t, message, entropy):
-        raw = real(epoch, me, direction, topic, t, message, entropy)
+    def seal(epoch, me, direction, topic, t, message, entropy, pairs):
+        raw = real(epoch, me, direction, topic, t, message, entropy, pairs)
         return raw[: len(raw) - (31 - (len(message) + 8) % 32)]
 
     with patch.object(envelope, "_seal_anonymous", seal):
@@ -113,8 +113,8 @@ def test_it_notices_a_z_that_is_used_again() -> None:
             self.fresh = entropy.fresh
             self.scalar = lambda: drawn.setdefault(kid, entropy.scalar())
 
-    def seal(epoch, me, direction, topic, t, message, entropy):
-        return real(epoch, me, direction, topic, t, message, Again(entropy, me.kid))
+    def seal(epoch, me, direction, topic, t, message, entropy, pairs):
+        return real(epoch, me, direction, topic, t, message, Again(entropy, me.kid), pairs)
 
     with patch.object(envelope, "_seal_anonymous", seal):
         assert odds(listen(3)) < SURE
@@ -124,10 +124,10 @@ def test_it_notices_one_bit_that_is_not_even() -> None:
     """A sender whose random scalars never have their lowest bit set tells by the sum in its signatures, if by anything."""
     real = envelope._seal_anonymous
 
-    def seal(epoch, me, direction, topic, t, message, entropy):
-        raw = real(epoch, me, direction, topic, t, message, entropy)
+    def seal(epoch, me, direction, topic, t, message, entropy, pairs):
+        raw = real(epoch, me, direction, topic, t, message, entropy, pairs)
         while me.id == b"pump-2" and raw[-1] & 1:
-            raw = real(epoch, me, direction, topic, t, message, entropy)
+            raw = real(epoch, me, direction, topic, t, message, entropy, pairs)
         return raw
 
     with patch.object(envelope, "_seal_anonymous", seal):

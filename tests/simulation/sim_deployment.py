@@ -299,7 +299,7 @@ class Deployment:
             elif device.state == registry.ACTIVE:
                 found += self._unseated(device)
         found += [f"{station.name} has no clock" for station in self.stations if self._lacks_time(station)]
-        rejected = self.office.rejected()  # such a device has lost its state, and keeps the seat that it had before
+        absent = self._absent()
         by_kid = {kid: by_name[name] for kid, name in self._holders().items()}
         for gid, (epoch, seats) in self.office.seats().items():
             for role, kid in sorted(seats):
@@ -307,13 +307,18 @@ class Deployment:
                 if station is None:
                     found.append(f"nobody has taken the certificate {kid.hex()}, a member of {gid.decode()}")
                     continue
-                if station.name in rejected and not station.member.enrolled:
+                if station.name in absent:
                     continue
                 current = station.epochs().get(gid)
                 if current is None or current.info.epoch != epoch or role not in current.keys:
                     at = current.info.epoch if current else 0
                     found.append(f"{station.name} is in epoch {at} of {gid.decode()}, not in {epoch}, role {role}")
         return found
+
+    def _absent(self) -> set[str]:
+        """Devices that lost their state and whose new request was rejected: they keep the seats that they had before."""
+        enrolled = {station.name for station in self.stations if station.member.enrolled}
+        return self.office.rejected() - enrolled
 
     def _unseated(self, device: registry.Device) -> list[str]:
         found = []
@@ -329,12 +334,13 @@ class Deployment:
 
     def _check_heard(self) -> None:
         """Each role of each group is heard by all who should; what they lack for it they may fetch first."""
-        holders = self._holders()
+        absent = self._absent()
+        holders = {kid: name for kid, name in self._holders().items() if name not in absent}
         trials = []
         for gid, (_, seats) in self.office.seats().items():
             for direction in (0, QUERY):
-                senders = sorted(kid for role, kid in seats if role == sender_role(direction))
-                receivers = {holders[kid] for role, kid in seats if role == receiver_role(direction)}
+                senders = sorted(kid for role, kid in seats if role == sender_role(direction) and kid in holders)
+                receivers = {holders[kid] for role, kid in seats if role == receiver_role(direction) and kid in holders}
                 for kid in self.random.sample(senders, min(3, len(senders))):
                     trials.append((gid, direction, holders[kid], sorted(receivers - {holders[kid]})))
         lost: list[str] = []

@@ -114,7 +114,12 @@ BUGS = {
 }
 
 
+QUICK = (no_roster_check, overlap_for_all, no_window, nothing_is_fetched_again)  # one for each part of the code
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
-def test_is_found(bug: Callable[[], Patch]) -> None:
+def test_is_found(bug: Callable[[], Patch], long_run: bool) -> None:
+    if bug not in QUICK and not long_run:
+        pytest.skip("takes half a minute: --long")
     with bug(), pytest.raises(Violation, match=BUGS[bug]):
         run(make_machine(1, 8), examples=100, steps=80, shrink=False)

@@ -69,5 +69,6 @@ def _interrupt_with_ampy(port: str) -> bool:
         if watch is not None:
             watch.cancel()
         if board is not None:
-            board.close()
+            with suppress(OSError):  # _give_up may have closed it
+                board.close()
     return True
