@@ -334,6 +334,17 @@ class Deployment:
 
     def _check_heard(self) -> None:
         """Each role of each group is heard by all who should; what they lack for it they may fetch first."""
+        lost: list[str] = []
+        for attempt in range(3):
+            if attempt:
+                self.advance(65)
+            lost = [trouble for trial in self._trials() for trouble in self._find_deaf(*trial)]
+            if not lost:
+                return
+        raise Violation("65 s after what it lacked could be fetched: " + "; ".join(lost[:5]))
+
+    def _trials(self) -> list[tuple[bytes, int, str, list[str]]]:
+        """(gid, direction, sender, receivers) for some senders of each group, as the groups are now."""
         absent = self._absent()
         holders = {kid: name for kid, name in self._holders().items() if name not in absent}
         trials = []
@@ -343,14 +354,7 @@ class Deployment:
                 receivers = {holders[kid] for role, kid in seats if role == receiver_role(direction) and kid in holders}
                 for kid in self.random.sample(senders, min(3, len(senders))):
                     trials.append((gid, direction, holders[kid], sorted(receivers - {holders[kid]})))
-        lost: list[str] = []
-        for attempt in range(3):
-            if attempt:
-                self.advance(65)
-            lost = [trouble for trial in trials for trouble in self._find_deaf(*trial)]
-            if not lost:
-                return
-        raise Violation("65 s after what it lacked could be fetched: " + "; ".join(lost[:5]))
+        return trials
 
     def _holders(self) -> dict[bytes, str]:
         return {me.kid: name for name, known in self.truth.known.items() for me in known.identities}
