@@ -334,27 +334,33 @@ class Deployment:
 
     def _check_heard(self) -> None:
         """Each role of each group is heard by all who should; what they lack for it they may fetch first."""
+        senders = [
+            (gid, direction, kid)
+            for gid, (_, seats) in self.office.seats().items()
+            for direction in (0, QUERY)
+            for kid in self._some(sorted(kid for role, kid in seats if role == sender_role(direction)))
+        ]
         lost: list[str] = []
         for attempt in range(3):
             if attempt:
                 self.advance(65)
-            lost = [trouble for trial in self._trials() for trouble in self._find_deaf(*trial)]
+            lost = [trouble for sender in senders for trouble in self._find_silence(*sender)]
             if not lost:
                 return
         raise Violation("65 s after what it lacked could be fetched: " + "; ".join(lost[:5]))
 
-    def _trials(self) -> list[tuple[bytes, int, str, list[str]]]:
-        """(gid, direction, sender, receivers) for some senders of each group, as the groups are now."""
+    def _some(self, kids: list[bytes]) -> list[bytes]:
+        return self.random.sample(kids, min(3, len(kids)))
+
+    def _find_silence(self, gid: bytes, direction: int, kid: bytes) -> list[str]:
+        """Who should hear kid and does not, as the group is now: meanwhile either may have lost its seat."""
         absent = self._absent()
         holders = {kid: name for kid, name in self._holders().items() if name not in absent}
-        trials = []
-        for gid, (_, seats) in self.office.seats().items():
-            for direction in (0, QUERY):
-                senders = sorted(kid for role, kid in seats if role == sender_role(direction) and kid in holders)
-                receivers = {holders[kid] for role, kid in seats if role == receiver_role(direction) and kid in holders}
-                for kid in self.random.sample(senders, min(3, len(senders))):
-                    trials.append((gid, direction, holders[kid], sorted(receivers - {holders[kid]})))
-        return trials
+        _, seats = self.office.seats()[gid]
+        if kid not in holders or (sender_role(direction), kid) not in seats:
+            return []
+        receivers = {holders[k] for role, k in seats if role == receiver_role(direction) and k in holders}
+        return self._find_deaf(gid, direction, holders[kid], sorted(receivers - {holders[kid]}))
 
     def _holders(self) -> dict[bytes, str]:
         return {me.kid: name for name, known in self.truth.known.items() for me in known.identities}
