@@ -13,6 +13,7 @@ RV32IMC     one cycle an instruction: cores differ, so that instructions are wha
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import capstone
@@ -36,7 +37,7 @@ class Weight:
     conditional: bool
 
 
-class Processor:
+class Processor(ABC):
     """arguments, kept: registers that a call passes and must restore; code: what is added to the address of a function; taken: cycles
     that a conditional branch costs more when it is taken; aligned: words and half-words have to be."""
 
@@ -50,11 +51,11 @@ class Processor:
     taken: int
     aligned = True
 
-    def emulator(self) -> unicorn.Uc:
-        raise NotImplementedError
+    @abstractmethod
+    def emulator(self) -> unicorn.Uc: ...
 
-    def weigh(self, code: bytes, address: int) -> Weight:
-        raise NotImplementedError
+    @abstractmethod
+    def weigh(self, code: bytes, address: int) -> Weight: ...
 
 
 class Arm(Processor):
