@@ -57,6 +57,8 @@ class Run:
                     return
                 except NotReady as error:
                     self._log("not ready:", error)
+                except StorageError as error:  # no room on the flash is no crash of a sketch either, and may pass
+                    self._log(error)
                 except trouble.CONNECTION as error:
                     self._log("not connected:", trouble.explain(error))  # a broker that is away is no crash of a sketch
                     board.state = trouble.light(error)
@@ -87,6 +89,9 @@ class Run:
             except NotReady as error:
                 self._log("not ready:", error)
                 board.state = lamp.NOT_READY
+                break
+            except StorageError as error:
+                self._log(error)  # with what it has it may be able to go on; and so far it is connected
                 break
             except trouble.CONNECTION as error:
                 self._log("not connected:", trouble.explain(error))
@@ -139,7 +144,10 @@ class Run:
         while True:
             done = False
             if self.client.sock is not None:  # otherwise publish would wait for it
-                done, told = self._publish_once()
+                try:
+                    done, told = self._publish_once()
+                except StorageError as error:  # of something that came meanwhile; see _look_in
+                    told = error
                 self._log(told)
             if self._sleep.is_due(done):
                 return

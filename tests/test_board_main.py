@@ -184,6 +184,14 @@ def test_a_broker_that_refuses_is_told_from_one_that_is_not_there(chip: Chip, tm
     assert SECRET not in chip.console
 
 
+NO_CRASH = """
+from microseal.errors import StorageError
+errors = [OSError(110), StorageError("cannot write it: no room")]
+def run(client):
+    raise errors[0] if len(errors) == 1 else errors.pop()
+"""
+
+
 def test_five_crashes_and_the_prompt(chip: Chip, plant: tuple[House, Mosquitto]) -> None:
     house, broker = plant
     chip.provision(house, broker.port)
@@ -203,10 +211,10 @@ def test_five_crashes_and_the_prompt(chip: Chip, plant: tuple[House, Mosquitto])
     # The next start is another attempt, and one crash is enough.
     chip.start()
     assert chip.end() == 0 and "safe mode after 6 crashes in a row" in chip.console
-    # A sketch that loses the broker is not broken.
-    app.write_text("def run(client):\n    print('runs')\n    raise OSError(110)\n")
+    # A sketch that loses the broker, or finds no room on the flash, is not broken.
+    app.write_text(NO_CRASH)
     chip.start()
-    assert chip.says("runs(.|\n)*runs") and chip.says("it does not answer")
+    assert chip.says("^microseal: cannot write it: no room$") and chip.says("it does not answer")
     assert chip.end(signal.SIGINT) == 0
     assert chip.writes()["crash"] == 0
     # Nor is one that has had enough.
@@ -228,8 +236,8 @@ def test_a_flash_without_room(chip: Chip, plant: tuple[House, Mosquitto]) -> Non
     with MemberClient(listener, broker.address, None, lambda message: None) as client:
         assert client.wait_for(lambda: listener.enrolled, 10)
         house.join("g", "listener", "s")
-        assert chip.says("^microseal: cannot write .*: no room$")
-        assert chip.says("no room\n(.|\n)*microseal: publishing$")
+        assert chip.says("^microseal: cannot write .*: no room$"), chip.console
+        assert chip.says("no room\n(.|\n)*microseal: publishing$"), chip.console
     assert chip.end(signal.SIGINT) == 0
     assert "crash" not in chip.console
     (chip.flash / "full").unlink()
