@@ -16,7 +16,7 @@ PACKAGE = 71_500
 MODULE = {"armv6m": 20_700, "armv7emsp": 20_500, "rv32imc": 30_400, "x64": 48_500}
 XTENSA = 26_400  # where its compiler is installed
 STACK = 2_120
-CONNECTED = 13_500  # with words of 64 bits
+CONNECTED = 12_200  # with words of 64 bits
 
 
 def test_sizes(root: Path) -> None:

@@ -28,7 +28,8 @@ def info_body(suite, gid, epoch, issued, not_after, policy, blind_p, blind_s, q_
 class Info:
     """A parsed info. signer: whose signature over it is checked; None only for one that this device stored after checking it.
 
-    public[role] is the public key of the group key that members of `role` hold; rosters[role] the hash of their roster.
+    public[role] is the public key of the group key that members of `role` hold; rosters[role] the hash of their roster, which is cut
+    out of `raw` each time, as the blinding points are: a device keeps an info of every group.
     """
 
     def __init__(self, suite, raw, signer):
@@ -41,10 +42,9 @@ class Info:
         self.issued = read.uint(4)
         self.not_after = read.uint(4)
         self.policy = parse_policy(read.take(read.uint(2)))
-        self.blind_p, self.blind_s = read.point(), read.point()
-        q_p, q_s = read.point(), read.point()
+        blind_p, blind_s, q_p, q_s = [read.point() for _ in range(4)]
         self.public = {PUBLISHER: q_s, SUBSCRIBER: q_p}
-        self.rosters = {PUBLISHER: read.take(32), SUBSCRIBER: read.take(32)}
+        read.take(64)  # the hashes of the rosters
         body = read.raw[: read.at]
         signature = read.take(64)
         read.end()
@@ -54,10 +54,22 @@ class Info:
         if signer is not None:
             self.usable_until = min(self.not_after, signer.cert.not_after)
             signer.check(b"group", b"", body, signature)
-            for point in (self.blind_p, self.blind_s, q_p, q_s):
+            for point in (blind_p, blind_s, q_p, q_s):
                 crypto.check_point(suite, point)
         self.raw = bytes(raw)
         self.hash = crypto.core.hash(self.suite, self.raw)
+
+    @property
+    def blind_p(self):
+        return self.raw[-260:-227]
+
+    @property
+    def blind_s(self):
+        return self.raw[-227:-194]
+
+    @property
+    def rosters(self):
+        return {PUBLISHER: self.raw[-128:-96], SUBSCRIBER: self.raw[-96:-64]}
 
 
 def packet_key(suite, secret, ephemeral, role, kid):
