@@ -26,8 +26,7 @@ def collect(arch: str, abi: str, root: Path = ROOT) -> Files:
 
     In the order in which they go: what starts all of it comes last.
     """
-    files = {f"{LIB}/umqtt/simple.mpy": compile_file(_umqtt(root), "umqtt/simple.py")}
-    files |= {f"{LIB}/{path}": content for path, content in package(root).items()}
+    files = {f"{LIB}/{path}": content for path, content in (umqtt(root) | package(root)).items()}
     files[f"{LIB}/{MODULE}"] = native_module(arch, abi, root).read_bytes()
     for source in programs(root):
         files[f"{LIB}/{source.stem}.mpy"] = compile_file(source, source.name)
@@ -59,11 +58,12 @@ def programs(root: Path = ROOT) -> Iterable[Path]:
     return [source for source in sorted((root / "firmware").glob("*.py")) if source.name not in (START, _SKETCH)]
 
 
-def _umqtt(root: Path) -> Path:
+def umqtt(root: Path = ROOT) -> Files:
+    """umqtt.simple as bytecode, by its path below a folder of libraries."""
     source = root / "build/lib/umqtt/simple.py"
     if not source.is_file():
         raise Failure(f"{source} is not there", "run scripts/setup.sh", NOT_READY)
-    return source
+    return {"umqtt/simple.mpy": compile_file(source, "umqtt/simple.py")}
 
 
 def compile_file(source: Path, name: str) -> bytes:

@@ -32,8 +32,10 @@ from .package import ROOT, Files
 
 ABI = "6.3"
 ARCHS = ("armv6m", "armv7emsp", "rv32imc", "xtensawin", "x64")
-# From the index of MicroPython's own packages, as `mpremote mip install umqtt.simple` takes it.
-_DEPENDENCIES = [["umqtt.simple", "latest"]]
+_UMQTT = """umqtt/simple.mpy is umqtt.simple of micropython-lib, under the same licence as microseal:
+Copyright (c) 2013, 2014 micropython-lib contributors
+
+"""
 _WHEEL_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "firmware/microseal", "host/microseal_host")
 
 
@@ -50,10 +52,12 @@ def build(dist: Path, archs: Sequence[str] = ARCHS, root: Path = ROOT) -> None:
 
 
 def _fill(dist: Path, archs: Sequence[str], root: Path) -> None:
-    bytecode = package.package(root)
+    # umqtt.simple too, since mip's index has whatever is the latest today: every board gets the one that was tested.
+    bytecode = package.package(root) | package.umqtt(root)
+    notice = (root / "LICENSE").read_bytes() + b"\n" + _UMQTT.encode()
     for arch in archs:
         files = bytecode | {package.MODULE: package.native_module(arch, ABI, root).read_bytes()}
-        files["package.json"] = _describe(files)
+        files |= {"package.json": _describe(files), "LICENSE": notice}
         name = f"{arch}_{ABI}"
         for path, content in files.items():
             target = dist / "mip" / name / path
@@ -68,7 +72,7 @@ def _describe(files: Files) -> bytes:
     """package.json of mip: names on the board, and where they are beside it."""
     document = {
         "urls": [[path, path] for path in sorted(files)],
-        "deps": _DEPENDENCIES,
+        "deps": [],
         "version": microseal.__version__,
     }
     return (json.dumps(document, indent=1) + "\n").encode()
