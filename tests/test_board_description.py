@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from microseal_host.board import description
 from microseal_host.board.description import EspBoard, Uf2Board
@@ -64,6 +65,20 @@ def test_a_board_is_found_by_its_alias() -> None:
 )
 def test_a_wrong_file_is_told_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
     assert failure(tmp_path, text).startswith(message)
+
+
+def test_every_key_is_told_to_who_adds_a_board() -> None:
+    text = (description.FOLDER.parent / "docs/boards.md").read_text()
+
+    def check(model: type[BaseModel], above: str = "") -> None:
+        for name, field in model.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                check(field.annotation, f"{name}.")
+            else:
+                assert f"`{above}{name}`" in text
+
+    for kind in (EspBoard, Uf2Board, description.ProcessBoard, description.EmulatedBoard):
+        check(kind)
 
 
 def test_every_wrong_key_of_a_file_is_told(tmp_path: Path) -> None:

@@ -16,17 +16,19 @@ import pytest
 from rich.console import Console
 
 from esp_rom import EspRom
+from lying_board import LyingBoard
 from microseal.policy import Policy
 from microseal_host.authority import founding, keyring, registry
 from microseal_host.authority.database import Database, open_existing
+from microseal_host.authority.vault import open_vault
 from microseal_host.board import description, firmware, install, package, ports, reach, uf2
+from microseal_host.board import provision as provisioning
 from microseal_host.board.description import EspBoard, Uf2Board
 from microseal_host.board.display import Display
 from microseal_host.board.firmware import Image, Wanted
 from microseal_host.board.flashing import Plan, flash, flash_all
 from microseal_host.board.identity import Identity, Surroundings, prepare
-from microseal_host.board.link import Link
-from microseal_host.board.wire import BoardError
+from microseal_host.board.link import Link, NoRepl
 from microseal_host.failure import Failure
 from pty_board import PtyBoard
 from test_board_install import wait_for_prompt
@@ -78,13 +80,13 @@ def esp_board() -> EspBoard:
     """An ESP32 on which the Unix port runs."""
     board = description.find("esp32")
     assert isinstance(board, EspBoard)
-    return board.model_copy(update={"mpy_arch": "x64", "machine": "linux"})
+    return board.model_copy(update={"mpy_arch": "x64"})
 
 
 def pico() -> Uf2Board:
     board = description.find("rpi_pico")
     assert isinstance(board, Uf2Board)
-    return board.model_copy(update={"mpy_arch": "x64", "machine": "linux"})
+    return board.model_copy(update={"mpy_arch": "x64"})
 
 
 def no_image(board: EspBoard | Uf2Board, tmp_path: Path) -> Image:
@@ -202,7 +204,7 @@ def test_several_esp_boards_at_once_from_nothing(
     plug: Callable[[str], PtyBoard], authority: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two get all; one has another chip, and one is pulled: neither is the others' matter."""
-    monkeypatch.setattr(firmware, "_running", lambda port: None)  # an empty chip does not answer, after a while
+    monkeypatch.setattr(firmware, "_running", lambda *_: None)  # an empty chip does not answer, after a while
     made = esp_board()
     file = tmp_path / "fw.bin"
     image = esp_image(file)
@@ -298,7 +300,11 @@ def running(**changes: object) -> firmware.Running:
         ({"release": (1, 23, 0)}, "MicroPython 1.23.0 is too old"),
         ({"mpy": 11 << 10 | 3 << 8 | 6}, "loads modules for rv32imc"),
         ({"mpy": 4 << 10 | 6}, "loads modules of version 6.0"),
-        ({"machine": "Raspberry Pi Pico with RP2040"}, "is that of a Raspberry Pi Pico with RP2040"),
+        ({"machine": "Pimoroni Pico LiPo W with RP2040"}, ""),
+        (
+            {"machine": "Raspberry Pi Pico with RP2040", "sockets": False},
+            "Raspberry Pi Pico with RP2040, has no network",
+        ),
     ],
 )
 def test_users_keep_their_micropython_where_it_will_do(changes: dict[str, object], why: str, tmp_path: Path) -> None:
@@ -338,6 +344,41 @@ def test_every_board_gets_the_bytes_that_were_checked(tmp_path: Path, monkeypatc
     monkeypatch.setattr(firmware.images, "fetch", lambda *_: fetched)
     with pytest.raises(Failure, match="changed while it was read"):
         Image(made, None, lambda sha256: False, tmp_path).get(lambda done, total: None)
+
+
+def test_a_chip_with_usb_of_its_own_comes_back_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port of its boot loader is there for a moment longer."""
+    made = description.find("esp32_s3")
+    assert isinstance(made, EspBoard)
+    loader, begun = tmp_path / "port", time.monotonic()
+    loader.touch()
+
+    def look() -> list[ports.Port]:
+        gone = time.monotonic() - begun > 0.2
+        loader.unlink(missing_ok=True) if gone else None
+        return [ports.Port("new", "303a:4001", "", "")] if gone else [ports.Port(str(loader), "303a:1001", "", "")]
+
+    monkeypatch.setattr(ports, "look", look)
+    monkeypatch.setattr(ports.wait_for, "__defaults__", (look,))
+    monkeypatch.setattr(firmware.esp, "write", lambda *_, **__: None)
+    wanted = Wanted(Image(made, None, lambda sha256: False, tmp_path))
+    quiet = lambda *_: None  # noqa: E731
+    assert firmware._write_esp(made, str(loader), b"", wanted, quiet, quiet) == "new"
+
+
+def test_a_drive_that_was_named_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, drive, copied = pico(), tmp_path / "drive", []
+
+    def appear() -> None:
+        drive.mkdir()
+        (drive / "INFO_UF2.TXT").write_text("Board-ID: RPI-RP2\n")
+
+    monkeypatch.setattr(firmware, "_enter_bootloader", lambda port: threading.Timer(0.3, appear).start())
+    monkeypatch.setattr(uf2, "copy", lambda data, where, *_: copied.append(where))
+    monkeypatch.setattr(ports, "wait_for", lambda *_: "port")
+    wanted = Wanted(Image(made, None, lambda sha256: False, tmp_path), drive=drive)
+    quiet = lambda *_: None  # noqa: E731
+    assert firmware._write_uf2(made, "port", b"", wanted, quiet, quiet) == "port" and copied == [drive]
 
 
 def test_what_is_no_file_or_endless_is_no_image(tmp_path: Path) -> None:
@@ -383,7 +424,7 @@ def test_a_board_that_mpremote_does_not_stop_is_reached_by_ampy(
     def deaf(self: Link, soft_reset: bool = True, seconds: float = 20) -> None:
         tries.append(self.port)
         if len(tries) == 1:
-            raise BoardError(f"the board on {self.port} does not enter the raw REPL", "press its RESET button")
+            raise NoRepl(f"the board on {self.port} does not enter the raw REPL", "press its RESET button")
         enter(self, soft_reset, seconds)
 
     monkeypatch.setattr(Link, "enter", deaf)
@@ -398,6 +439,30 @@ def test_a_broker_that_only_this_machine_can_reach_is_told(authority: Database) 
         prepare(esp_board(), identity(authority, "pump-3"), Surroundings(None, None, "localhost"), several=False)
     assert "--broker ADDRESS" in caught.value.hint
     assert prepare(pico(), identity(authority, "pump-3"), Surroundings(None, None, "localhost"), several=False)
+
+
+def test_a_board_puts_nobody_else_into_a_group(authority: Database) -> None:
+    """What it says of itself is not proven: certificates are public."""
+    provision = prepare(esp_board(), identity(authority, None), Surroundings(None, None, None), several=False)
+    with authority.read() as connection:
+        anchor = open_vault(connection, PASSPHRASE).anchor
+    told = {"package": "0", "core": [1], "id": "pump-9", "kid": "00" * 8, "authority": anchor.public.hex()}
+    answer = json.dumps({**told, "network": True}).encode()
+    with LyingBoard(lambda code: answer if code.startswith("state(") else b"") as board, Link(board.port) as link:
+        link.enter()
+        assert provision is not None
+        for unique in ("e66", ""):
+            with pytest.raises(Failure, match="says that it is pump-9") as caught:
+                provision(link, running(unique=unique), lambda text: None)
+            assert "--id pump-9" in caught.value.hint
+
+
+def test_a_board_without_wifi_is_told(authority: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    provision = prepare(esp_board(), identity(authority, "a"), Surroundings(None, None, None), several=False)
+    monkeypatch.setattr(provisioning, "provision", lambda *_, **__: provisioning.Done("a", "00", 0, False))
+    with LyingBoard(lambda code: b'{"network":false}') as board, Link(board.port) as link:
+        link.enter()
+        assert provision is not None and "--wifi SSID" in provision(link, running(), lambda text: None)
 
 
 def test_several_boards_cannot_be_the_same_device(authority: Database) -> None:

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console as RichConsole
 
 from lying_board import BANNER, LyingBoard
-from microseal_host.board import install, reach
+from microseal_host.board import description, firmware, install, reach
+from microseal_host.board.description import EspBoard
 from microseal_host.board.display import Display
 from microseal_host.board.info import read_info
 from microseal_host.board.link import BoardError, Link
@@ -109,6 +110,7 @@ def test_lists_and_sizes_that_make_no_sense(text: bytes) -> None:
         {"core": ["1"]},
         {"id": 5, "kid": [1]},
         {"kid": "\ud800"},
+        {"missing": "a line\nerror: another"},
         {"authority": {}},
         {"network": "no"},
         {"package": "x" * 5000},
@@ -150,6 +152,7 @@ def test_what_is_missing_is_none() -> None:
         b"('micropython',(1,),0,'','','',True)",
         b"('micropython',(1,24,0),[],'','','',True)",
         b"('micropython',(1,24,0),0,'x\\n12:00:00 port  done: all is well','','',True)",
+        b"('micropython',(1,24,0),0,'','','pump',True)",
         b"[" * 100_000,
         b"('micropython',(1,24,0),0,'" + b"x" * 100_000 + b"','','',True)",
     ],
@@ -159,6 +162,35 @@ def test_what_runs_there_is_not_believed_blindly(text: bytes) -> None:
         link.enter()
         with pytest.raises(Failure, match="not MicroPython"):
             install.ask(link)
+
+
+def test_another_python_is_no_micropython_that_will_do() -> None:
+    with LyingBoard(says(b"('circuitpython',(9,2,0),0,'','','',True)")) as board:
+        assert firmware._running(esp32(), board.port) is None
+
+
+def test_a_board_of_another_chip_goes_on_with_what_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many have the same USB-serial chip: --all asks them all."""
+    started: list[str] = []
+    monkeypatch.setattr(Link, "start", lambda link: started.append(link.port))
+    text = b"('micropython',(1,26,1),0,'Generic ESP32S3 module with ESP32S3','','',True)"
+    with LyingBoard(says(text)) as board, pytest.raises(Failure, match="is a Generic ESP32S3"):
+        firmware._running(esp32(), board.port)
+    assert started == [board.port]
+
+
+def esp32() -> EspBoard:
+    found = description.find("esp32")
+    assert isinstance(found, EspBoard)
+    return found
+
+
+def test_what_it_does_not_load_is_told_in_one_line() -> None:
+    with LyingBoard(says(b"ImportError x\nerror: another\n" + b"y" * 5000)) as board, Link(board.port) as link:
+        link.enter()
+        with pytest.raises(Failure, match="does not load the package: ImportError x error: another") as caught:
+            install.check_imports(link)
+    assert len(str(caught.value)) < 1100
 
 
 def test_no_escape_of_a_board_reaches_the_table() -> None:
@@ -175,6 +207,8 @@ def test_no_escape_of_a_board_reaches_the_table() -> None:
 def test_an_echo_of_a_secret_reaches_no_transcript(tmp_path: Path) -> None:
     """A board that has reset echoes what it is sent: its prompt is a friendly one then."""
     file = tmp_path / "transcript.txt"
+    file.touch()
+    file.chmod(0o644)
 
     def whatever(data: bytes) -> bytes:
         if b"\x05" in data:

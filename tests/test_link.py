@@ -7,14 +7,14 @@ import pty
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from microseal_host.board import wire
 from microseal_host.board.link import BoardError, CodeError, Link
-from microseal_host.failure import DENIED
+from microseal_host.failure import DENIED, Failure
 from pty_board import PtyBoard
 
 
@@ -48,7 +48,7 @@ def test_errors_are_told(link: Link) -> None:
     with pytest.raises(CodeError) as raised:
         link.exec("def f():\n 1/0\nf()", what="cannot divide")
     assert str(raised.value) == "cannot divide: ZeroDivisionError: divide by zero"
-    assert "line 2" in raised.value.traceback
+    assert "line 2" in raised.value.traceback and len(str(CodeError("", "x" * 5000))) < 400
     with pytest.raises(CodeError, match="SyntaxError"):
         link.exec("a b")
     assert link.eval("1") == 1
@@ -127,8 +127,32 @@ def test_main_runs_after_start(tmp_path: Path) -> None:
             assert b"main runs" in link.read(0.5)
             link.enter()
             assert link.eval("'main' in globals()") is False
+        # Also on a board of which something was asked that it refuses; one that fails itself is left alone.
+        for error in (Failure("no"), BoardError("broken")):
+            with pytest.raises(type(error)), Link(str(board.port)) as link, link.restarting():
+                link.enter()
+                raise error
+            assert wait_for(lambda: board.sent.endswith(b">>> ")) and wait_for(
+                lambda: board.sent.count(b"main runs") == 2
+            )
+            assert board.received.endswith(b"\x02" if isinstance(error, BoardError) else b"\x04")
     finally:
         board.close()
+
+
+def wait_for(done: Callable[[], bool], seconds: float = 5) -> bool:
+    end = time.monotonic() + seconds
+    while not done() and time.monotonic() < end:
+        time.sleep(0.01)
+    return done()
+
+
+def test_the_prompt_that_is_left_is_the_friendly_one(board: PtyBoard) -> None:
+    """The raw one echoes nothing: neither a person nor the bridge would find it."""
+    with Link(str(board.port)) as link:
+        link.enter(soft_reset=False)
+        assert link.eval("1") == 1
+    assert wait_for(lambda: board.sent.endswith(b">>> "))
 
 
 def test_files(link: Link, board: PtyBoard) -> None:

@@ -114,13 +114,9 @@ class EmulatedBoard(_Board):
 
 
 class _RealBoard(_Board):
-    """network: how it reaches the broker; serial: through its cable and `microseal bridge`.
-
-    machine: what the sys.implementation._machine of its MicroPython ends with.
-    """
+    """network: how it reaches the broker; serial: through its cable and `microseal bridge`."""
 
     network: Literal["wifi", "serial"]
-    machine: Text
     image: Image
     usb: UsbIds
 

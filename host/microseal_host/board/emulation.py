@@ -45,7 +45,6 @@ from microseal_host.sim.view import View
 DEVICE = "pico"
 LISTENER = "listener"
 EPILOG = "Example: ./flash.sh pico_emulated --messages 3"
-# The emulator is some thirty times slower than the chip, and this machine may be busy.
 # A sketch of its own, since its clock runs many times slower than everybody else's: it asks for the time again before it is too far
 # behind, and does not wait for long between two readings.
 SKETCH = b"""
@@ -64,6 +63,7 @@ def run(client):
             client.check_msg()
             sleep_ms(20)
 """
+# The emulator is some thirty times slower than the chip, and this machine may be busy.
 PATIENCE = 400.0  # s without a byte from the board
 SILENCE = 600.0  # s without a verified message after which something must be wrong
 

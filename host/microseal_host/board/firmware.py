@@ -16,7 +16,7 @@ from ..failure import NOT_READY, Failure
 from . import esp, images, ports, uf2
 from .description import EspBoard, RealBoard, Uf2Board
 from .install import Running, ask
-from .link import Link
+from .link import Link, NoRepl
 from .reach import repl
 from .wire import BoardError
 
@@ -24,6 +24,7 @@ Progress = Callable[[int, int], None]
 OLDEST = (1, 24)  # of MicroPython, that the package runs on
 _ABI = "6.3"  # of native modules from then on
 _BACK = 30.0  # s in which a board must be there again after it was restarted
+_SETTLE = 3.0  # s in which the USB of a chip's boot loader goes away, if it does
 _BY_HAND = 90.0  # s in which somebody finds the button
 
 
@@ -129,8 +130,8 @@ def unsuited(running: Running, board: RealBoard, image: Image, progress: Progres
         return f"its MicroPython loads modules for {running.arch or 'no architecture'}"
     if running.abi != _ABI:
         return f"its MicroPython loads modules of version {running.abi}"
-    if board.machine not in running.machine:
-        return f"its MicroPython is that of a {running.machine}"
+    if board.network == "wifi" and not running.sockets:
+        return f"its MicroPython, that of a {running.machine}, has no network"
     if image.given:
         content = image.get(progress)[1]
         if running.build.encode() not in content or running.machine.encode() not in content:
@@ -146,15 +147,13 @@ def ensure(board: RealBoard, port: str | None, wanted: Wanted, say: Callable[[st
     running = None
     if port is not None:
         say("looking at what runs there")
-        running = _running(port)
-    if running is not None and port is not None:
-        check_chip(running, board, port)
-        if not wanted.always and not wanted.erase:
-            reason = unsuited(running, board, wanted.image, progress)
-            if not reason:
-                say(f"keeps MicroPython {'.'.join(map(str, running.release))}")
-                return port
-            say(reason)
+        running = _running(board, port)
+    if running is not None and port is not None and not wanted.always and not wanted.erase:
+        reason = unsuited(running, board, wanted.image, progress)
+        if not reason:
+            say(f"keeps MicroPython {'.'.join(map(str, running.release))}")
+            return port
+        say(reason)
     say("fetching the image")
     data, _ = wanted.image.get(progress)
     if isinstance(board, EspBoard):
@@ -164,21 +163,30 @@ def ensure(board: RealBoard, port: str | None, wanted: Wanted, say: Callable[[st
     return _write_uf2(board, port if running is not None else None, data, wanted, say, progress)
 
 
-def _running(port: str) -> Running | None:
-    """What answers at the port; None if that is no MicroPython. Failure if the port cannot be used."""
+def _running(board: RealBoard, port: str) -> Running | None:
+    """What answers at the port; None if that is no MicroPython. Failure if the port cannot be used, or the chip is another one."""
     try:
         with repl(port, seconds=6) as link:
-            return ask(link)
-    except BoardError as error:
-        if "does not enter the raw REPL" in str(error) or "soft reset" in str(error):
-            return None
-        raise
+            try:
+                running = ask(link)
+            except BoardError:
+                raise
+            except Failure:  # CircuitPython has a raw REPL as well
+                return None
+            try:
+                check_chip(running, board, port)
+            except Failure:
+                link.start()  # somebody else's: it goes on with what it did
+                raise
+            return running
+    except NoRepl:
+        return None
 
 
 def _write_esp(
     board: EspBoard, port: str, data: bytes, wanted: Wanted, say: Callable[[str], None], progress: Progress
 ) -> str:
-    before = [each for each in ports.look() if each.device != port]
+    before = ports.look()
     say("erasing and writing the image" if wanted.erase else "writing the image")
     with tempfile.NamedTemporaryFile(prefix="microseal-", suffix=".bin") as file:
         file.write(data)
@@ -186,9 +194,11 @@ def _write_esp(
         esp.write(board, port, Path(file.name), progress, erase=wanted.erase)
     say("waiting for it to start")
     end = time.monotonic() + _BACK
-    # A chip with USB of its own comes back under another name.
-    while time.monotonic() < end:
-        if Path(port).exists():
+    # A chip with USB of its own comes back under another name, and the one of its boot loader stays for a moment.
+    is_own = any(each.device == port and each.usb in board.usb.bootloader for each in before)
+    settled = time.monotonic() + (_SETTLE if is_own else 0)
+    while (now := time.monotonic()) < end:
+        if now >= settled and Path(port).exists():
             return port
         if new := ports.wait_for(board, before, 0.5):
             return new
@@ -214,6 +224,9 @@ def _write_uf2(
         if port is not None:
             say("restarting it into its boot loader")
             _enter_bootloader(port)
+            end = time.monotonic() + _BACK
+            while drive is not None and not uf2.is_drive(drive, board.uf2.drive) and time.monotonic() < end:
+                time.sleep(0.2)  # until somebody, or something, has mounted it there
         if drive is None:
             drive = uf2.wait_for_drive(board.uf2.drive, _BACK if port is not None else 1.0)
         if drive is None:

@@ -52,22 +52,21 @@ def flash(plan: Plan, port: str | None, track: Track) -> str:
 
 def finish(link: Link, running: Running, provision: Provision | None, track: Track) -> str:
     """What comes after the firmware: files, identity, start. Returns what the board is now, in words."""
-    track.step("comparing files")
-    files = package.collect(running.arch, running.abi)
-    if not running.sockets:
-        files = package.without_sockets() | files
-    track.step("installing")
-    done = install.install(link, files, track.progress)
-    track.step(f"{len(done.written)} of {len(files)} files written" if done.written else "all files were there")
-    install.check_imports(link)
-    said = "installed, without an identity: microseal init makes an authority that gives it one"
-    if provision is not None:
+    with link.restarting():
+        track.step("comparing files")
+        files = package.collect(running.arch, running.abi)
+        if not running.sockets:
+            files = package.without_sockets() | files
+        track.step("installing")
+        done = install.install(link, files, track.progress)
+        track.step(f"{len(done.written)} of {len(files)} files written" if done.written else "all files were there")
+        install.check_imports(link)
+        if provision is None:
+            return "installed, without an identity: microseal init makes an authority that gives it one"
         track.step("provisioning")
         # With an empty heap, and what was just installed.
         link.enter()
-        said = provision(link, running, track.step)
-    link.start()
-    return said
+        return provision(link, running, track.step)
 
 
 def flash_all(plan: Plan, port_list: Sequence[str], track_of: Callable[[str], Track]) -> list[Failure]:

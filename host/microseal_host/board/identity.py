@@ -15,7 +15,7 @@ from ..failure import USAGE, Failure
 from ..mqtt import parse_address
 from . import network
 from .console import Console
-from .description import Board, RealBoard
+from .description import RealBoard
 from .install import Running
 from .link import Link
 
@@ -84,7 +84,7 @@ class _Provisioning:
 
     def __init__(
         self,
-        board: Board,
+        board: RealBoard,
         identity: Identity,
         settings: Mapping[str, object] | None,
         broker: Mapping[str, object] | None,
@@ -106,6 +106,8 @@ class _Provisioning:
         found = console.call("state", what="cannot read the board's state")
         complete = found["id"] is not None and found["network"] and self._is_good(found["id"], found["kid"])
         ours = found["authority"] == self._vault.anchor.public.hex()
+        if ours and not self._identity.again:
+            self._check_name(found["id"], running)
         may_stay = self._identity.device is None or found["id"] == self._name(running)
         if complete and ours and may_stay and not self._identity.again:
             say(f"keeps its identity {found['id']}")
@@ -128,7 +130,18 @@ class _Provisioning:
             ),
             say=say,
         )
-        return f"{done.device} (certificate {done.kid})"
+        said = f"{done.device} (certificate {done.kid})"
+        if self._board.network == "wifi" and self._network is None and not found["network"]:
+            said += "; it knows no Wi-Fi yet: the same command with --wifi SSID"
+        return said
+
+    def _check_name(self, claimed: str | None, running: Running) -> None:
+        """Failure if a group would get a member on no more than the word of whatever is on the cable."""
+        asked = self._identity
+        if claimed is None or asked.device is not None or not (asked.publish or asked.subscribe):
+            return
+        if not running.unique or claimed != self._name(running):
+            raise Failure(f"the board says that it is {claimed}", f"if that is so, say it too: --id {claimed}", USAGE)
 
     def _name(self, running: Running) -> str:
         pattern = self._identity.device or f"{self._board.chip}-{_PLACE}"

@@ -6,24 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .console import Console
+from .install import ARCHS
 from .link import Link
-
-# Bits 10 and up of sys.implementation._mpy, MicroPython 1.24 to 1.29.
-_ARCHES = (
-    None,
-    "x86",
-    "x64",
-    "armv6",
-    "armv6m",
-    "armv7m",
-    "armv7em",
-    "armv7emsp",
-    "armv7emdp",
-    "xtensa",
-    "xtensawin",
-    "rv32imc",
-    "rv64imc",
-)
 
 
 @dataclass(frozen=True)
@@ -56,11 +40,11 @@ def read_info(link: Link) -> Info:
     # Afterwards: it loads the package, and memory is to be told without that.
     found |= console.call("state", what="cannot read the board's state")
     mpy = found["mpy"]
-    arch = mpy >> 10 & 0x3F if isinstance(mpy, int) else 0
+    arch = mpy >> 10 & 0xF if isinstance(mpy, int) else 0
     return Info(
         machine=found["machine"],
         firmware=found["firmware"],
-        mpy_arch=_ARCHES[arch] if arch < len(_ARCHES) else str(arch),
+        mpy_arch=ARCHS.get(arch),
         mpy_abi=f"{mpy & 0xFF}.{mpy >> 8 & 3}" if isinstance(mpy, int) else None,
         package=found["package"],
         suites=tuple(found["core"] or ()),

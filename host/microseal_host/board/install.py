@@ -101,7 +101,8 @@ def ask(repl: Repl) -> Running:
         name, (major, minor, patch), mpy, machine, build, unique, sockets = ast.literal_eval(text[:_LONGEST])
         release = int(major), int(minor), int(patch)
         running = Running(release, int(mpy), str(machine), str(build), str(unique), bool(sockets))
-        if not (running.machine + running.build + running.unique).isprintable():
+        # The number becomes a part of an id.
+        if not (running.machine + running.build).isprintable() or set(running.unique) - set("0123456789abcdef"):
             raise ValueError
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise Failure(
@@ -210,7 +211,7 @@ def check_imports(repl: Repl) -> None:
     ).strip()
     if text != "ok":
         raise Failure(
-            f"the board does not load the package: {text}",
+            f"the board does not load the package: {' '.join(text.split())[:_LONGEST]}",
             "an incompatible .mpy file means another release of MicroPython than the modules are built for: let flash.sh write the "
             f"image of the board's file, or build {MODULE} for it",
         )

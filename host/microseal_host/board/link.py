@@ -11,14 +11,19 @@ import hashlib
 import re
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
 import serial
+from mpremote import transport_serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
+from microseal.errors import MicrosealError
+
+from ..failure import Failure
 from .wire import BoardError, Unplugged, Wire, explain_open
 
 Progress = Callable[[int, int], object]  # bytes done, bytes in all
@@ -27,6 +32,13 @@ _PIECE = 768  # bytes of a file that one command carries, a multiple of 3
 _SOFT_RESET = b"soft reboot\r\n"
 _LARGEST = 32 << 20  # bytes; the flash of these boards is smaller
 _INTERRUPT = b"\r\x03\x03"
+_SAID = 300  # characters of what a board says went wrong that an error repeats
+# Where it gives up it prints what came from the board, into what a command prints.
+vars(transport_serial)["print"] = lambda *_: None
+
+
+class NoRepl(BoardError):
+    """The board does not let go of its console."""
 
 
 class CodeError(BoardError):
@@ -34,7 +46,7 @@ class CodeError(BoardError):
 
     def __init__(self, what: str, traceback: str) -> None:
         last = traceback.strip().splitlines()[-1:] or ["an error"]
-        super().__init__(f"{what}: {last[0]}")
+        super().__init__(f"{what}: {last[0][:_SAID]}")
         self.traceback = traceback
 
     @property
@@ -86,17 +98,22 @@ class Link:
     ) -> None:
         self.port = port
         self.patience = patience  # s without a byte after which a board counts as silent
+        self._baudrate = baudrate
+        self._tap = tap
+        self._open()
+
+    def _open(self) -> None:
         try:
-            self._transport = _Transport(port, baudrate, timeout=0)
+            self._transport = _Transport(self.port, self._baudrate, timeout=0)
         except (TransportError, OSError, ValueError):
-            raise explain_open(port) from None
+            raise explain_open(self.port) from None
         raw: Any = self._transport.serial
         try:
             raw.write_timeout = 5
         except (serial.SerialException, OSError) as error:
-            raise Unplugged(port, error) from None
-        self.wire = Wire(port, raw, tap)
-        self.wire.timeout = patience
+            raise Unplugged(self.port, error) from None
+        self.wire = Wire(self.port, raw, self._tap)
+        self.wire.timeout = self.patience
         self._transport.serial = self.wire
 
     def __enter__(self) -> Self:
@@ -108,6 +125,10 @@ class Link:
         self.close()
 
     def close(self) -> None:
+        if self._transport.in_raw_repl:
+            # Which echoes nothing: neither a person nor the bridge would find a prompt there.
+            with suppress(BoardError):
+                self.leave()
         self.wire.close()
 
     # The REPL
@@ -123,7 +144,7 @@ class Link:
         while not self._knock(min(0.5 + 0.5 * tries, 3)):
             tries += 1
             if time.monotonic() >= end:
-                raise BoardError(
+                raise NoRepl(
                     f"the board on {self.port} does not enter the raw REPL",
                     "press its RESET button while this command tries again; does it run MicroPython at all? If its program never "
                     "lets go, write the firmware anew: hold BOOTSEL (Pico) or BOOT (ESP32) while you plug it in",
@@ -137,9 +158,7 @@ class Link:
             patience = max(self.patience, 5)
             restarted = self.wire.take_until(_SOFT_RESET, patience).endswith(_SOFT_RESET)
             if not restarted or not self.wire.take_until(_BANNER, patience).endswith(_BANNER):
-                raise BoardError(
-                    f"the board on {self.port} does not come back from a soft reset", "press its RESET button"
-                )
+                raise NoRepl(f"the board on {self.port} does not come back from a soft reset", "press its RESET button")
         else:
             for _ in range(tries):
                 if not self.wire.skip_past(_BANNER, 0.3):
@@ -216,6 +235,21 @@ class Link:
         self.wire.take_until(b">>> ", 2)
         self.wire.write(b"\x04")
 
+    @contextmanager
+    def restarting(self, wanted: bool = True) -> Iterator[None]:
+        """Starts main.py at the end, if that is wanted; also where what was asked for is refused, but not where the board fails."""
+        try:
+            yield
+        except BoardError:
+            raise
+        except (Failure, MicrosealError):
+            if wanted and self._transport.in_raw_repl:
+                with suppress(BoardError):
+                    self.start()
+            raise
+        if wanted:
+            self.start()
+
     def reset(self) -> None:
         """A hard reset, as if the board were plugged in again. A port of USB goes away with it: close this link."""
         try:
@@ -223,6 +257,7 @@ class Link:
             self.wire.take_until(b"\x04\x04", 0.5)
         except (TransportError, Unplugged):
             pass
+        self._transport.in_raw_repl = False
 
     def read(self, seconds: float) -> bytes:
         """What the board prints within `seconds`."""

@@ -7,38 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from .link import Link
-from .wire import BoardError
+from .link import Link, NoRepl
 
 _AMPY = 15.0  # s
+
+
+class Reach(Link):
+    """A Link that tries both ways."""
+
+    def enter(self, soft_reset: bool = True, seconds: float = 20) -> None:
+        try:
+            super().enter(soft_reset, seconds)
+            return
+        except NoRepl:
+            self.close()
+            if not _interrupt_with_ampy(self.port):
+                raise
+        self._open()
+        super().enter(soft_reset, seconds)
 
 
 @contextmanager
 def repl(port: str, seconds: float = 20, patience: float = 10) -> Iterator[Link]:
     """A link that is in the raw REPL, on a board that was reset softly. patience: s without a byte after which it is silent."""
-    with _enter(port, seconds, patience) as link:
+    with Reach(port, patience=patience) as link:
+        link.enter(seconds=seconds)
         yield link
-
-
-def _enter(port: str, seconds: float, patience: float) -> Link:
-    link = Link(port, patience=patience)
-    try:
-        link.enter(seconds=seconds)
-        return link
-    except BoardError as error:
-        link.close()
-        if "does not enter the raw REPL" not in str(error) or not _interrupt_with_ampy(port):
-            raise
-    except BaseException:
-        link.close()
-        raise
-    link = Link(port, patience=patience)
-    try:
-        link.enter(seconds=seconds)
-    except BaseException:
-        link.close()
-        raise
-    return link
 
 
 def _give_up(board: Any) -> None:
@@ -50,12 +44,14 @@ def _give_up(board: Any) -> None:
 def _interrupt_with_ampy(port: str) -> bool:
     """Whether ampy gets into the raw REPL: it waits between its keys, which boards behind some USB-serial chips need."""
     try:
-        from ampy.pyboard import Pyboard, PyboardError
+        from ampy import pyboard
     except ImportError:
         return False
+    # As mpremote's, see link.py.
+    vars(pyboard)["print"] = lambda *_: None
     board = watch = None
     try:
-        board = Pyboard(port, rawdelay=0.5)
+        board = pyboard.Pyboard(port, rawdelay=0.5)
         # ampy waits for ever for a first byte, and reads for as long as more come.
         watch = threading.Timer(_AMPY, _give_up, [board])
         watch.daemon = True
@@ -63,7 +59,7 @@ def _interrupt_with_ampy(port: str) -> bool:
         board.enter_raw_repl()
         board.exit_raw_repl()
     # PyboardError is a BaseException; the others are what pyserial raises on a port that goes away or is no terminal.
-    except (PyboardError, OSError, ValueError, TypeError, AttributeError):
+    except (pyboard.PyboardError, OSError, ValueError, TypeError, AttributeError):
         return False
     finally:
         if watch is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -14,7 +15,14 @@ _LONGEST = 4096  # characters of a line
 
 
 def _open_own(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, 0o600)  # one that was there before
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class Transcript:

@@ -173,12 +173,10 @@ def info(
 ) -> None:
     """Ask the board on PORT who it is: id, epochs, free memory, native module, firmware. Stops what runs there."""
     from ..board.info import read_info
-    from ..board.link import Link
+    from ..board.reach import Reach
 
-    with Link(port) as link:
+    with Reach(port) as link, link.restarting(start):
         found = read_info(link)
-        if start:
-            link.start()
     if as_json:
         output.print_json(dataclasses.asdict(found))
         return

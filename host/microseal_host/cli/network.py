@@ -61,8 +61,8 @@ def network(
     What is not said stays as it is; with another broker, user name and password there are forgotten.
     """
     from ..board.console import Console
-    from ..board.link import Link
     from ..board.network import change
+    from ..board.reach import Reach
 
     settings = link_settings(wifi, wifi_password_file, link_kind)
     place = _broker(broker, tls, broker_user, broker_password(broker_user, broker_password_file))
@@ -70,15 +70,13 @@ def network(
         settings["broker"] = place
     if not settings:
         raise Failure("nothing to change", "--wifi SSID, --link KIND or --broker HOST", USAGE)
-    with Link(port) as link:
+    with Reach(port) as link, link.restarting(start):
         link.enter()
         console = Console(link)
         found = console.call("state", what="cannot read the board's state")
         if found["id"] is None:
             raise Failure("this board is not provisioned", f"microseal provision {port} --id ID", NOT_READY)
         change(console, settings)
-        if start:
-            link.start()
     output.note(f"{output.visible(found['id'])} has its new settings")
 
 

@@ -51,9 +51,9 @@ def provision(
     """
     from ..authority import lease, vault
     from ..authority.database import open_existing
-    from ..board.link import Link
     from ..board.provision import Wanted
     from ..board.provision import provision as provision_board
+    from ..board.reach import Reach
     from ..board.transcript import Transcript
 
     store = open_existing(database)
@@ -66,10 +66,12 @@ def provision(
         place = {"host": host, "port": number} | ({"tls": True} if tls else {})
     settings = _network(wifi, wifi_password_file, link_kind, place, broker_user, broker_password_file)
     wanted = Wanted(device, publish or (), subscribe or (), settings, place, again)
-    with Transcript(transcript) as record, Link(port, tap=record.tap if transcript else None) as link:
+    with (
+        Transcript(transcript) as record,
+        Reach(port, tap=record.tap if transcript else None) as link,
+        link.restarting(start),
+    ):
         done = provision_board(link, store, opened, wanted, record, output.note)
-        if start:
-            link.start()
     if as_json:
         output.print_json(
             {"id": done.device, "kid": done.kid, "not_after": done.not_after, "resumed": done.resumed, "port": port}
