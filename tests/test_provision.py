@@ -18,8 +18,11 @@ from microseal.store import Store, unpack
 from microseal_host.authority import requests
 from microseal_host.board import network as surroundings
 from microseal_host.board import provision as provisioning
+from microseal_host.board import reach
+from microseal_host.board.link import Link, NoRepl
 from microseal_host.failure import DENIED, NEGATIVE, NOT_READY, USAGE, Failure
 from pty_board import PtyBoard
+from serial_setting import until
 from test_cli import Desk, desk  # noqa: F401
 
 WIFI_PASSWORD = "correct horse battery"
@@ -120,8 +123,10 @@ def test_it_is_told_when_it_was_done_before(office: Desk, board: PtyBoard) -> No
     office.run(*command)
     assert network(board) == {"link": "serial"}
     before = device(office, "a")["kid"]
+    (board.flash / "main.py").write_text("print('main', 'runs')")
     office.run(*command, code=NEGATIVE)
     assert "provisioned already" in office.said and "--again" in office.said
+    assert until(lambda: b"main runs" in board.sent), "it goes on with what it did"
     office.run("provision", str(board.port), "--id", "b", code=NEGATIVE)
     assert "as a" in office.said and "--again" in office.said
     assert device(office, "a")["kid"] == before
@@ -153,7 +158,13 @@ def test_another_authoritys_board(office: Desk, board: PtyBoard) -> None:
     office.run("init", "--database", "other.db")
     office.run("provision", str(board.port), "--id", "a", "--database", "other.db", code=NEGATIVE)
     assert "another authority" in office.said
-    office.run("provision", str(board.port), "--id", "a", "--database", "other.db", "--again")
+    # An erasure that broke off: what is left of the other authority's goes too.
+    for file in (board.flash / "microseal-state").glob("identity.*"):
+        file.unlink()
+    left = board.flash / "microseal-state/group-0.a"
+    left.touch()
+    office.run("provision", str(board.port), "--id", "a", "--database", "other.db")
+    assert not left.exists()
 
 
 STEPS = ("begin", "ask", "answer", "network")
@@ -225,6 +236,23 @@ def test_a_board_without_the_package(office: Desk, tmp_path: Path) -> None:
     finally:
         bare.close()
     assert office.json("device", "list") == []
+
+
+def test_each_command_tries_ampys_way_too(office: Desk, board: PtyBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    port, tried = str(board.port), []
+
+    def deaf(*_: object) -> None:
+        raise NoRepl("does not let go", "RESET")
+
+    monkeypatch.setattr(Link, "enter", deaf)
+    monkeypatch.setattr(reach, "_interrupt_with_ampy", tried.append)
+    for words in (
+        ["provision", port, "--id", "a"],
+        ["device", "info", port],
+        ["device", "network", port, "--link", "serial"],
+    ):
+        office.run(*words, code=NOT_READY)
+    assert tried == [port] * 3
 
 
 def test_info(office: Desk, board: PtyBoard) -> None:

@@ -20,7 +20,7 @@ from microseal.errors import Refused
 from ..authority import claims, registry, requests, schema
 from ..authority.database import Database
 from ..authority.vault import Vault
-from ..failure import NOT_READY, USAGE, Failure
+from ..failure import NOT_READY, Failure
 from .console import Console
 from .link import Link
 from .transcript import Transcript
@@ -71,8 +71,10 @@ def provision(
     found = console.call("state", what="cannot read the board's state")
     _check_installed(found, vault)
     resumed = _check_state(database, vault, wanted, found)
-    if found["id"] is not None and not resumed:
-        say("erasing the identity that was on the board")
+    if not resumed:
+        if found["id"] is not None:
+            say("erasing the identity that was on the board")
+        # Also without one: an erasure that broke off leaves groups, and keys of them.
         console.call("forget", "" if wanted.network is not None else NETWORK, what="cannot erase the board's state")
         found = {**found, "id": None, "kid": None}
     if found["id"] is None:
@@ -199,4 +201,4 @@ def _unhex(text: object) -> bytes:
     try:
         return bytes.fromhex(text) if isinstance(text, str) else b""
     except ValueError:
-        raise Failure("the board answers what is not hexadecimal", "run the command again", USAGE) from None
+        raise Failure("the board answers what is not hexadecimal", "run the command again", NOT_READY) from None
