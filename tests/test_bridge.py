@@ -33,14 +33,15 @@ from microseal_host.board import bridge as bridging
 from microseal_host.board.framing import LONGEST, Frame, Splitter
 from microseal_host.board.link import BoardError, Link
 from microseal_host.board.provision import Wanted, provision
-from microseal_host.failure import INTERRUPTED
+from microseal_host.cli import options
+from microseal_host.failure import INTERRUPTED, NOT_READY
 from microseal_host.mqtt import Address
 from microseal_host.sim.broker import LOOPBACK, Broker
 from microseal_host.sim.children import Children
 from pty_board import ROOT, PtyBoard
 from serial_setting import ROUND_TRIPS, RunningBridge, until
 from test_authority_tls import _authority, _certificate
-from test_cli import MICROSEAL
+from test_cli import MICROSEAL, Desk, desk  # noqa: F401
 
 SKETCH = """
 def run(client):
@@ -256,7 +257,7 @@ def test_at_the_prompt_nothing_is_executed(tmp_path: Path, broker: Broker) -> No
 def test_main_is_started_and_stopped(board: PtyBoard, broker: Broker) -> None:
     with Link(str(board.port)) as link:
         link.enter()
-        link.leave()
+    board.port.write_bytes(b"\x01")  # a tool that was killed leaves the raw REPL, in which nothing is echoed
     address = Address(broker.host, broker.port)
     with RunningBridge(str(board.port), address, stop=True) as bridge:
         assert goes_on(bridge)
@@ -463,6 +464,14 @@ def test_another_version_is_told(fake: FakeBoard, listener: socket.socket) -> No
         assert until(lambda: bridge.told("another version"))
 
 
+def test_a_name_that_is_none_is_no_broker(fake: FakeBoard) -> None:
+    with RunningBridge(fake.port, Address("a..b", 1)) as bridge:
+        fake.greet()
+        fake.send(frames.OPEN, 1)
+        assert fake.expect(frames.CLOSE).payload == bytes((frames.REFUSED,))
+        assert bridge.told("no connection to the broker at a..b:1")
+
+
 def test_tls_is_the_bridges(fake: FakeBoard, listener: socket.socket, tmp_path: Path) -> None:
     """The way from the bridge to the broker; a board is spared it."""
     own, signer = _authority("an authority")
@@ -636,6 +645,15 @@ def test_the_command_ends_cleanly(board: PtyBoard, broker: Broker) -> None:
     assert not any("\x1b" in line for line in shown) and "\\x1b[31mred\n" in shown
     process.stdout.close()
     process.stderr.close()
+
+
+def test_the_boards_password_at_the_broker_is_not_the_bridges(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setenv("MICROSEAL_BROKER_PASSWORD", "for the board")
+    desk.run("bridge", "/dev/ttyNONE", "--broker", "b", code=NOT_READY)
+    assert "no port" in desk.said
+    monkeypatch.delenv("MICROSEAL_BROKER_PASSWORD")
+    (desk.folder / "ca.pem").touch()
+    assert options.address(None, "b", ca_file=desk.folder / "ca.pem").port == 8883, "with TLS, as --tls says it"
 
 
 def test_the_command_ends_when_nobody_reads_what_it_shows(board: PtyBoard, broker: Broker) -> None:

@@ -35,6 +35,7 @@ _QUEUED = 64  # frames that wait for their turn
 _LINE = 500  # characters of the longest line that is shown
 _INTERRUPT = b"\x03"
 _SOFT_RESET = b"\x04"
+_FRIENDLY = b"\x02"  # ends a raw REPL, which would not echo; nothing else minds it
 
 
 class _Gone(Exception):
@@ -61,7 +62,7 @@ class Channel:
         try:
             async with asyncio.timeout(CONNECT):
                 reader, self._writer = await asyncio.open_connection(address.host, address.port, ssl=session.bridge.tls)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:  # the last: of a name that is none
             session.bridge.say(f"no connection to the broker at {address} ({error or 'no answer'})")
             await session.close(self, frames.REFUSED)
             return
@@ -363,6 +364,7 @@ class Bridge:
     async def _keep(self) -> None:
         """Reaches for the board until it answers, and again when it does so no longer."""
         pause = HELLO[0]
+        self.write(_FRIENDLY)
         while True:
             session = self._session
             if session is None:

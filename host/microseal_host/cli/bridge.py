@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..failure import NOT_READY, Failure
+from ..mqtt import Address, parse_address
 from . import options, output
 from .network import Port
 
@@ -39,7 +40,9 @@ def bridge(
     """
     from ..board.bridge import Bridge
 
-    address = options.address(None, broker, tls, ca_file)
+    # Not options.address: the user name and the password at the broker are the board's.
+    secure = tls or ca_file is not None
+    address = Address(*parse_address(broker, secure), secure, None if ca_file is None else str(ca_file))
     context = None
     if address.tls:
         try:

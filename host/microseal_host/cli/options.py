@@ -127,7 +127,7 @@ def address(
     password_file: Path | None = None,
 ) -> Address:
     """Where the broker is: `broker` if given, else `default`, with the rest of the options."""
-    tls = tls or default is not None and default.tls and broker is None
+    tls = tls or ca_file is not None or default is not None and default.tls and broker is None
     if broker is not None:
         host, port = parse_address(broker, tls)
     elif default is not None:
@@ -143,4 +143,4 @@ def address(
         raise Failure("a password at the broker, but no user name", "--username NAME", USAGE)
     if ca_file is not None and not ca_file.is_file():
         raise Failure(f"there is no file {ca_file}", code=NOT_READY)
-    return Address(host, port, tls or ca_file is not None, str(ca_file) if ca_file else None, username, password)
+    return Address(host, port, tls, str(ca_file) if ca_file else None, username, password)
