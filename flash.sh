@@ -10,12 +10,13 @@ field() {
 }
 
 list_boards() {
-    local file
+    local file also
     echo "usage: ./flash.sh BOARD [OPTIONS]      (./flash.sh BOARD --help: the options of that board)"
     echo
     echo "boards:"
     for file in "$here"/boards/*.toml; do
-        printf '  %-17s %s\n' "$(field "$file" name)" "$(field "$file" title)"
+        also=$(sed -n 's/^aliases *= *\[\(.*\)\].*/ (\1)/p' "$file" | tr -d '"')
+        printf '  %-40s %s\n' "$(field "$file" name)$also" "$(field "$file" title)"
     done
 }
 

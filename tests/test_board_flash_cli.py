@@ -76,6 +76,7 @@ def test_what_lies_in_the_folder_where_it_is_called_is_not_run(tmp_path: Path) -
     root = description.FOLDER.parent
     done = subprocess.run([root / "flash.sh"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert "plugged in:" in done.stdout and "not mine" not in done.stdout + done.stderr
+    assert re.search(r"^  rpi_pico_w \(pico_w\) +Raspberry Pi Pico W: ", done.stdout, re.MULTILINE)
     called = (root / "flash.sh").read_text().count('python" -P -m ')
     assert called == (root / "flash.sh").read_text().count(" -m microseal_host") == 4
 

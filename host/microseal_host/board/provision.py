@@ -60,7 +60,7 @@ def provision(
     say: Callable[[str], object] = lambda text: None,
 ) -> Done:
     """Provisions the board behind `link`, which is entered here and left in its raw REPL. say: is told each step."""
-    note = transcript.note if transcript is not None else say
+    note = (transcript or Transcript(None)).note
     registry.name(wanted.device, "device id")
     with database.read() as connection:
         for gid in {*wanted.publish, *wanted.subscribe}:
