@@ -117,6 +117,17 @@ def test_a_program_that_never_lets_go_is_told(tmp_path: Path) -> None:
         board.close()
 
 
+def test_a_reset_leaves_the_lines_as_they_were() -> None:
+    class Lines:
+        def __setattr__(self, name: str, value: bool) -> None:
+            seen.append((name, value))
+
+    seen: list[tuple[str, bool]] = []
+    assert wire.Wire("port", Lines()).pulse_reset()
+    assert seen[:3] == [("dtr", False), ("rts", True), ("rts", False)], "not into the boot loader"
+    assert seen[3:] == [("dtr", True), ("rts", True)]
+
+
 def test_main_runs_after_start(tmp_path: Path) -> None:
     board = PtyBoard(tmp_path)
     try:

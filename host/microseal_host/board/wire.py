@@ -151,6 +151,10 @@ class Wire:
             self._raw.rts = True
             time.sleep(0.1)
             self._raw.rts = False
+            time.sleep(0.1)
+            # As they were when the port was opened: a board with USB of its own says nothing to whom it takes for gone.
+            self._raw.dtr = True
+            self._raw.rts = True
         except (OSError, AttributeError):
             return False  # a PTY
         return True
