@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import ssl
 from typing import Annotated
 
@@ -56,4 +57,8 @@ def bridge(
         if not quiet:
             typer.echo(output.visible(line))
 
+    # As Ctrl-C: the board is told, or stopped.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
     asyncio.run(Bridge(port, address, output.note, show, context, silence, start, stop).run())
