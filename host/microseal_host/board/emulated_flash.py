@@ -6,7 +6,6 @@ It is laid out as on a real one, so what a UF2 file or the running firmware writ
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..failure import NOT_READY, Failure
+from . import uf2
 
 FLASH_BYTES = 2 << 20
 FLASH_ADDRESS = 0x10000000  # where the RP2040 sees it
@@ -24,9 +24,7 @@ FILES_START = FLASH_BYTES - FILES_BYTES
 ROOT = Path(__file__).resolve().parents[3]
 FIRMWARE = ROOT / "build/pico/firmware.uf2"  # by scripts/setup_pico.sh
 
-_UF2_BLOCK = 512
-_UF2_HEAD = struct.Struct("<8I")
-_UF2_MAGIC = 0x0A324655, 0x9E5D5157, 0x0AB16F30
+_FAMILY = 0xE48BFF56  # of RP2040, in UF2 files
 _LITTLEFS = Path(__file__).with_name("littlefs_image.py")
 
 
@@ -37,28 +35,13 @@ def firmware() -> Path:
     return FIRMWARE
 
 
-def uf2_blocks(raw: bytes) -> list[tuple[int, bytes]]:
-    """(offset in flash, bytes) of each block of a UF2 file; ValueError if it is none for this flash."""
-    if not raw or len(raw) % _UF2_BLOCK:
-        raise ValueError("not a UF2 file: its length is no multiple of 512")
-    blocks = []
-    for start in range(0, len(raw), _UF2_BLOCK):
-        magic0, magic1, _, address, size, *_ = _UF2_HEAD.unpack_from(raw, start)
-        (end,) = struct.unpack_from("<I", raw, start + _UF2_BLOCK - 4)
-        if (magic0, magic1, end) != _UF2_MAGIC or size > 476:
-            raise ValueError(f"not a UF2 file: block {start // _UF2_BLOCK} has not its magic numbers")
-        offset = address - FLASH_ADDRESS
-        if not 0 <= offset <= FLASH_BYTES - size:
-            raise ValueError(f"a UF2 file for another chip: block {start // _UF2_BLOCK} belongs at {address:#x}")
-        blocks.append((offset, raw[start + _UF2_HEAD.size : start + _UF2_HEAD.size + size]))
-    return blocks
-
-
-def write_uf2(flash: Path, uf2: Path) -> None:
+def write_uf2(flash: Path, file: Path) -> None:
     """Writes firmware as the bootloader does: its sectors are erased first, files stay. Makes the flash if there is none."""
+    raw = file.read_bytes()
+    uf2.check(raw, _FAMILY, "an emulated Pico", FLASH_BYTES)
+    blocks = [(block.address - FLASH_ADDRESS, block.payload) for block in uf2.parse(raw)]
     new = not flash.exists()
     content = bytearray(b"\xff" * FLASH_BYTES if new else flash.read_bytes())
-    blocks = uf2_blocks(uf2.read_bytes())
     for sector in {offset // SECTOR_BYTES for offset, _ in blocks}:
         content[sector * SECTOR_BYTES : (sector + 1) * SECTOR_BYTES] = b"\xff" * SECTOR_BYTES
     for offset, data in blocks:
