@@ -483,8 +483,9 @@ class Member:
     def _raise_floor(self, t, now):
         """Called before a message dated t is accepted. A sender far ahead costs one write in two minutes, all others none."""
         if t > now + self._clock.slack and t > self._floor:
-            self._store.save("floor", u32(now + AHEAD))
-            self._floor = now + AHEAD
+            floor = now + 2 * AHEAD  # not AHEAD: the next one may be dated as far ahead of a clock that has gone on
+            self._store.save("floor", u32(floor))
+            self._floor = floor
 
     def take_arrived(self):
         """Messages that were held for a certificate and have passed every check since."""

@@ -142,10 +142,22 @@ def test_what_was_dated_ahead_is_not_taken_again_after_a_restart():
     again = start(world, 3, directory=member.directory, clock=clock)
     again.can_seal()
     give_certificates(again, world)
-    for passed in (0, 50, 50, 15):
+    for passed in (0, 50, 50, 15, 15):
         clock.pass_time(passed)
         refused(errors.TIME, again.open, topic_of(world), raw)
-    assert again.open(topic_of(world), Sender(world).seal(t=world.now + 121, counter=1)).t == world.now + 121
+    assert again.open(topic_of(world), Sender(world).seal(t=world.now + 241, counter=1)).t == world.now + 241
+
+
+def test_a_sender_far_ahead_costs_one_write_in_two_minutes():
+    """A corrupted member that could make its receivers write at each message would wear their flash out."""
+    world = scenario(suites[0])
+    member, sender = joined(world, 3), Sender(world)
+    records, save = [], member._store.save
+    member._store.save = lambda name, content: (records.append(name), save(name, content))
+    for counter in range(50):
+        member.open(topic_of(world), sender.seal(t=member._clock.seconds + 120, counter=counter))
+        member._clock.pass_time(6)
+    assert records == ["floor"] * 3, records
 
 
 def test_states():
