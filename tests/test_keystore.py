@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from authority_house import COST, PASSPHRASE, House
+from microseal import errors
+from microseal.errors import Refused
 from microseal_host.authority import claims, database, founding, keyring
 from microseal_host.authority.vault import open_vault
+from microseal_host.cli import claiming
 from microseal_host.failure import DENIED, NOT_READY, Failure
 
 
@@ -164,6 +167,21 @@ def test_what_is_no_database(tmp_path: Path) -> None:
     empty.touch(mode=0o600)
     with pytest.raises(Failure, match="no authority in"):
         database.open_existing(str(empty))
+
+
+def test_a_claim_file_never_names_another_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can write to the database, but has no passphrase, would have every new device to itself."""
+    house, other = House(tmp_path / "house"), House(tmp_path / "other")
+    monkeypatch.setenv("MICROSEAL_PASSPHRASE", PASSPHRASE)
+    wanted = claiming.Wanted(["a"], lambda device: tmp_path / device)
+    _edit(house, "update authority set public = ?", other.vault.anchor.public)
+    with pytest.raises(Failure, match="do not match"):
+        claiming.make(str(house.path), None, wanted)
+    assert not (tmp_path / "a").exists()
+    _edit(house, "update authority set public = ?", house.vault.anchor.public)
+    _edit(house, "update signers set cert = ?", other.vault.signer.cert.raw)
+    with pytest.raises(Refused, match=errors.ISSUER):
+        claiming.make(str(house.path), None, wanted)
 
 
 def test_another_schema_version_is_left_alone(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def make(database: str, passphrase_file: Path | None, wanted: Wanted) -> list[Ma
         # Before there are claims to put in: a page that cannot be written is known at once.
         page = files.create(wanted.qr, wanted.force) if wanted.qr is not None else None
         with store.write() as connection, _progress("claims", len(wanted.ids)) as step:
-            keyring = vault.unlock_keyring(connection, secret)
+            # The whole of it: a claim file says whom its device is to trust, and that stands unsealed in the database.
+            keyring = vault.open_vault(connection, secret).keyring
             place = None
             if wanted.broker is not None:
                 tls = json.loads(connection.execute(vault.broker_query()).scalar_one()).get("tls", False)
