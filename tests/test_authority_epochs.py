@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from authority_house import House, epoch_of
 from microseal.clock import SystemClock
-from microseal.group import PUBLISHER, SUBSCRIBER, Info
+from microseal.group import PUBLISHER, SUBSCRIBER, Info, open_key_packet
 from microseal.identity import Certificate, Signer
 from microseal.policy import Policy
 from microseal.revocation import Revoked
@@ -261,6 +261,31 @@ def test_an_altered_share_stops_the_epoch_alone(house: House) -> None:
     with pytest.raises(Failure, match="altered"):
         house.review()
     assert "microseal/group/g/info" not in house.board()
+
+
+def test_keys_go_to_the_certificate_and_not_to_what_stands_beside_it(house: House) -> None:
+    """Whoever can write to the database puts a key of its own there, and would read the packet that the broker has."""
+    a, thief = house.enrol(house.device("a")), house.enrol(house.device("thief"))
+    certificates = schema.certificates
+    with house.database.write() as connection:
+        connection.execute(certificates.update().values(public=thief.me.public))
+    house.group("g", a="ps")
+    house.review()
+    house.deliver(a)
+    assert epoch_of(a, "g") == 1
+    kid = a.me.kid.hex()
+    packets = [board.key_topic("g", kid, role) for role in epochs.ROLES]
+    with house.database.write() as connection:
+        board.clear(connection, packets)
+        epochs.give_keys(connection, house.vault, "g", kid, a.me.cert.raw)
+    assert open_key_packet(a.me, info_of(house, "g"), house.board()[packets[0]], PUBLISHER)
+    with house.database.write() as connection:
+        board.clear(connection, packets)
+        connection.execute(certificates.update().where(certificates.c.device == "a").values(cert=thief.me.cert.raw))
+    with pytest.raises(Failure, match="altered"), house.database.write() as connection:
+        epochs.give_keys(connection, house.vault, "g", kid, thief.me.cert.raw)
+    with pytest.raises(Failure, match="altered"):
+        house.review(int(time.time()) + 50000)
 
 
 def test_a_crash_before_the_commit_leaves_the_epoch_before(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

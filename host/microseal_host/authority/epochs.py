@@ -14,6 +14,7 @@ from microseal.group import PUBLISHER, SUBSCRIBER
 from .. import issuing
 from . import board, registry, schema
 from .vault import MOST_TIME, Vault, random_scalar
+from .keyring import altered
 
 ROLES = (PUBLISHER, SUBSCRIBER)
 CHAIN = 63  # broadcasts in a row: the epoch after them goes by key packets, which is at the latest every 64th
@@ -90,7 +91,7 @@ def make(connection: Connection, vault: Vault, due: Due, now: int) -> int:
     holders = {role: sorted(kid for seat, kid in due.seats if seat == role) for role in ROLES}
     shares = {kid: vault.keyring.open(row.share, "certificates", kid, "share") for kid, row in rows.items()}
     keys = _draw_keys(suite, [shares[kid] for kid in holders[PUBLISHER]], [shares[kid] for kid in holders[SUBSCRIBER]])
-    hashes = {kid: _cert_hash(suite, row.cert) for kid, row in rows.items()}
+    hashes = {kid: _cert_hash(suite, kid, row.cert) for kid, row in rows.items()}
     rosters = {role: issuing.make_roster(hashes[kid] for kid in holders[role]) for role in ROLES}
     not_after = min(now + group.lifetime, MOST_TIME, vault.signer.cert.not_after)
     info = issuing.make_info(
@@ -127,7 +128,7 @@ def make(connection: Connection, vault: Vault, due: Due, now: int) -> int:
         for kid in holders[role]:
             if not (broadcast and kid in held):
                 notices[board.key_topic(gid, kid, role)] = key_packet(
-                    suite, kid, rows[kid].public, role, epoch, info_hash, keys.private[role]
+                    vault, kid, rows[kid].cert, role, epoch, info_hash, keys.private[role]
                 )
     _store(connection, vault, due, epoch, now, not_after, info, group.policy, keys, chains)
     # Again, although a roster may be what it was: a member that was waiting for it in the epoch before is subscribed to
@@ -153,13 +154,17 @@ def open_key(vault: Vault, epoch: Any, role: int) -> bytes:
     return vault.keyring.open(getattr(epoch, column), "epochs", f"{epoch.gid}/{epoch.epoch}", column)
 
 
-def key_packet(suite: int, kid: str, public: bytes, role: int, epoch: int, info_hash: bytes, private: bytes) -> bytes:
-    """A key packet to the holder of certificate `kid`, whose public key is `public`."""
+def key_packet(vault: Vault, kid: str, cert: bytes, role: int, epoch: int, info_hash: bytes, private: bytes) -> bytes:
+    """A key packet to the holder of the certificate `cert`, whose name is `kid`."""
+    suite = vault.suite
+    _cert_hash(suite, kid, cert)
+    # Not the public key that stands beside it: whoever can write to the database would read the packet by one of its own.
+    public = vault.anchor.public_key(Certificate(cert))
     u = random_scalar(suite)
     return issuing.make_key_packet(suite, bytes.fromhex(kid), public, role, epoch, info_hash, private, u)
 
 
-def give_keys(connection: Connection, vault: Vault, gid: str, kid: str, public: bytes) -> list[str]:
+def give_keys(connection: Connection, vault: Vault, gid: str, kid: str, cert: bytes) -> list[str]:
     """Publishes the key packets of the epoch in force to one member, whatever way its key went. The topics, none if it is no member."""
     roles = sorted(role for role, seated in registry.current_seats(connection, gid) if seated == kid)
     if not roles:
@@ -172,7 +177,7 @@ def give_keys(connection: Connection, vault: Vault, gid: str, kid: str, public: 
         there = board.payload(connection, topic)
         if there is None or int.from_bytes(there[1:5], "big") != epoch.epoch:
             info_hash = crypto.core.hash(vault.suite, epoch.info)
-            there = key_packet(vault.suite, kid, public, role, epoch.epoch, info_hash, open_key(vault, epoch, role))
+            there = key_packet(vault, kid, cert, role, epoch.epoch, info_hash, open_key(vault, epoch, role))
         board.put(connection, {topic: there}, again=True)
         topics.append(topic)
     return topics
@@ -186,8 +191,12 @@ def _draw_keys(suite: int, publishers: list[bytes], subscribers: list[bytes]) ->
             continue
 
 
-def _cert_hash(suite: int, cert: bytes) -> bytes:
-    return crypto.core.hash(suite, crypto.tag(b"cert", suite), cert)
+def _cert_hash(suite: int, kid: str, cert: bytes) -> bytes:
+    """The hash of a certificate; Failure if it is not the one that `kid`, to which its share is sealed, is the name of."""
+    found = crypto.core.hash(suite, crypto.tag(b"cert", suite), cert)
+    if found[:8].hex() != kid:
+        raise altered(f"certificates/{kid}/cert")
+    return found
 
 
 def _certificates(connection: Connection, kids: set[str]) -> dict[str, object]:
@@ -195,7 +204,7 @@ def _certificates(connection: Connection, kids: set[str]) -> dict[str, object]:
     found: dict[str, object] = {}
     wanted = sorted(kids)
     for at in range(0, len(wanted), 500):
-        query = select(known.kid, known.cert, known.public, known.share).where(known.kid.in_(wanted[at : at + 500]))
+        query = select(known.kid, known.cert, known.share).where(known.kid.in_(wanted[at : at + 500]))
         found.update((row.kid, row) for row in connection.execute(query))
     return found
 

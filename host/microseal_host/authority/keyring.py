@@ -48,11 +48,13 @@ class Keyring:
         try:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], _place(place))
         except (InvalidTag, ValueError):
-            raise Failure(
-                f"the database was altered: {'/'.join(place)} is not what was stored there",
-                "restore it from a backup",
-                DENIED,
-            ) from None
+            raise altered("/".join(place)) from None
+
+
+def altered(place: str) -> Failure:
+    """place: table/row/column."""
+    message = f"the database was altered: {place} is not what was stored there"
+    return Failure(message, "restore it from a backup", DENIED)
 
 
 def _place(parts: tuple[str, ...]) -> bytes:

@@ -200,7 +200,7 @@ def ask(connection: Connection, vault: Vault, level: bytes, raw: bytes, now: int
     if now > row.not_after:
         raise Refused(errors.EXPIRED)
     gid, _, t = issuing.verify_ask(vault.anchor, Certificate(row.cert), raw, now, row.asked)
-    topics = epochs.give_keys(connection, vault, gid.decode(), kid, row.public)
+    topics = epochs.give_keys(connection, vault, gid.decode(), kid, row.cert)
     if not topics:
         raise Refused(errors.ROLE)
     connection.execute(update(schema.certificates).where(schema.certificates.c.kid == kid).values(asked=t))
