@@ -10,11 +10,12 @@ from sqlalchemy import Connection, delete, select, update
 
 from microseal import crypto
 from microseal.group import PUBLISHER, SUBSCRIBER
+from microseal.identity import Certificate
 
 from .. import issuing
 from . import board, registry, schema
-from .vault import MOST_TIME, Vault, random_scalar
 from .keyring import altered
+from .vault import MOST_TIME, Vault, random_scalar
 
 ROLES = (PUBLISHER, SUBSCRIBER)
 CHAIN = 63  # broadcasts in a row: the epoch after them goes by key packets, which is at the latest every 64th
