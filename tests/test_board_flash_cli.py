@@ -16,14 +16,17 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from microseal_host import flash as flash_command
 from microseal_host.authority import founding, keyring
-from microseal_host.board import description, images, ports, uf2
+from microseal_host.board import description, emulation, images, ports, uf2
 from microseal_host.board.description import EspBoard, Uf2Board
 from microseal_host.board.firmware import Image
 from microseal_host.board.ports import Port
 from microseal_host.failure import INTERRUPTED, NOT_READY, USAGE, Failure
+from microseal_host.sim.broker import BrokerError
+from microseal_host.sim.children import Stopped
 from test_board_images import Server, serve
 from test_cli import MICROSEAL
 
@@ -112,6 +115,31 @@ def test_interrupted_at_a_question(
     assert termios.tcgetattr(slave)[3] & termios.ECHO, "what is typed is to be seen again"
     os.close(master)
     os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (BrokerError("no mosquitto"), NOT_READY, "error: no mosquitto"),
+        (Stopped(signal.SIGTERM), 128 + signal.SIGTERM, ""),
+        (KeyboardInterrupt(), INTERRUPTED, "stopped"),
+    ],
+)
+def test_the_emulated_board_ends_in_words(
+    error: BaseException, code: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(emulation, "start_broker", fail)
+    monkeypatch.setattr(emulation, "stop_on_signals", lambda: None)
+    monkeypatch.setattr(emulation.package, "ROOT", tmp_path)
+    umask = os.umask(0o077)
+    try:
+        result = CliRunner().invoke(emulation.app)
+    finally:
+        os.umask(umask)
+    assert result.exit_code == code and says in result.stderr and "Traceback" not in result.output
 
 
 def of(name: str) -> EspBoard | Uf2Board:

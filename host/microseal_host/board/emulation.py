@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -37,8 +38,8 @@ from microseal_host.member.client import MemberClient
 from microseal_host.member.identity import IdentityDirectory
 from microseal_host.mqtt import Address
 from microseal_host.sim.board import CLAIM, write_claim
-from microseal_host.sim.broker import start_broker
-from microseal_host.sim.children import Children, stop_on_signals
+from microseal_host.sim.broker import BrokerError, start_broker
+from microseal_host.sim.children import ChildFailed, Children, Stopped, stop_on_signals
 from microseal_host.sim.plant import GID, Plant
 from microseal_host.sim.view import View
 
@@ -85,6 +86,19 @@ def main(
     stop_on_signals()
     crypto.use(libcrypto)
     view = View(Console(highlight=False, markup=False, emoji=False), as_json=as_json)
+    try:
+        _run(mode, messages, seconds, view)
+    except (ChildFailed, BrokerError) as error:
+        raise Failure(str(error), code=NOT_READY) from None
+    except BrokenPipeError:
+        # Whoever read this has seen enough (| head). Nothing is to be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(128 + signal.SIGPIPE) from None
+    except Stopped as stopped:
+        raise typer.Exit(128 + stopped.number) from None
+
+
+def _run(mode: int, messages: int | None, seconds: float | None, view: View) -> None:
     with _folder() as folder, Children() as children:
         broker = start_broker(children, folder)
         address = Address(broker.host, broker.port)
