@@ -348,6 +348,8 @@ def test_a_broker_that_is_the_board_itself(desk: Desk, board: PtyBoard, tmp_path
     wifi = ("--wifi", "home", "--wifi-password-file", secret_file(tmp_path / "wifi", WIFI_PASSWORD))
     desk.run("provision", str(board.port), "--id", "a", *wifi, code=USAGE)
     assert "the board itself" in desk.said and "--broker ADDRESS" in desk.said
+    desk.run("device", "network", str(board.port), *wifi, "--broker", "127.0.0.1", code=USAGE)
+    assert "the board itself" in desk.said
 
 
 def test_a_board_that_lies(office: Desk, board: PtyBoard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,13 +61,15 @@ def network(
     What is not said stays as it is; with another broker, user name and password there are forgotten.
     """
     from ..board.console import Console
-    from ..board.network import change
+    from ..board.network import change, refuse_local
     from ..board.reach import Reach
 
     settings = link_settings(wifi, wifi_password_file, link_kind)
     place = _broker(broker, tls, broker_user, broker_password(broker_user, broker_password_file))
     if place:
         settings["broker"] = place
+    if wifi is not None:
+        refuse_local(place.get("host"))
     if not settings:
         raise Failure("nothing to change", "--wifi SSID, --link KIND or --broker HOST", USAGE)
     with Reach(port) as link, link.restarting(start):
