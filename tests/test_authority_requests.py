@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from authority_house import House
 from microseal import crypto, errors
 from microseal.errors import Refused
 from microseal.group import make_ask
-from microseal.identity import Identity, Signer, claim_request, make_request, make_share, renew_request
+from microseal.identity import Identity, Request, Signer, claim_request, make_request, make_share, renew_request
 from microseal.wire import hexkid
 from microseal_host.authority import board, registry, requests, schema, vault
 from microseal_host.issuing import DrawAgain
@@ -360,3 +361,25 @@ def _count(house: House) -> list[object]:
             connection.execute(select(table)).all()
             for table in (schema.certificates, schema.claims, schema.devices, schema.retained, schema.state)
         ]
+
+
+def test_who_is_revoked_while_it_renews_has_no_certificate_left(house: House) -> None:
+    """Two transactions at a time, as PostgreSQL would let them run (MICROSEAL_TEST_SERVER): the later one waits for the other."""
+    house.enrol(house.device("a"))
+    request = Request(
+        make_request(house.vault.suite, b"a", *(vault.random_scalar(house.vault.suite) for _ in range(2)))
+    )
+
+    def revoke() -> None:
+        with house.database.write() as connection:
+            registry.revoke_device(connection, "a")
+
+    operator = threading.Thread(target=revoke)
+    with house.database.write() as connection:
+        requests._certify(connection, house.vault, request, "digest", int(time.time()), 2**31)
+        operator.start()
+        operator.join(0.2)
+    operator.join()
+    with house.database.read() as connection:
+        revoked = list(connection.execute(select(schema.certificates.c.revoked)).scalars())
+    assert len(revoked) == 2 and None not in revoked

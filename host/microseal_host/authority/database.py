@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, event, inspect, select, text
+from sqlalchemy import URL, Connection, create_engine, event, func, inspect, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
@@ -19,6 +19,7 @@ from . import schema
 
 DEFAULT = "microseal.db"
 _WRITES = "microseal_writes"
+_WRITER = 0x6D6963726F7365  # PostgreSQL's lock for whoever writes: "microse"
 
 
 def parse(where: str) -> URL:
@@ -60,13 +61,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it or nothing, on disk when the block is left."""
+        """A transaction that writes: all of it or nothing, on disk when the block is left. There is one at a time on a database:
+        what the block has looked at stays so until it has written, whoever else is at work.
+        """
         with self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
 
     def now(self, connection: Connection) -> float:
+                if not self.is_sqlite:
+                    connection.execute(select(func.pg_advisory_xact_lock(_WRITER)))
         """The database's own clock, s since 1970: what several hosts that share it agree on."""
         if self.is_sqlite:
             return time.time()
