@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import pty
@@ -65,6 +66,14 @@ def test_what_goes_wrong_says_what_to_do(tmp_path: Path, arguments: list[str], c
     done = flash(tmp_path, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_every_failure_with_a_board_says_what_to_do() -> None:
+    for name in ("esp", "firmware", "flashing", "images", "install", "link", "ports", "reach", "uf2", "wire"):
+        file = Path(ports.__file__).with_name(f"{name}.py")
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Failure", "BoardError", "NoRepl"):
+                assert len(node.args) > 1, f"{file}:{node.lineno}"
 
 
 def test_help_has_an_example_and_never_a_secret_argument(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def write(board: EspBoard, port: str, image: Path, progress: Progress, *, erase:
             env=environment,
         )
     except OSError as error:
-        raise Failure(f"cannot start esptool: {error.strerror}", code=NOT_READY) from None
+        raise Failure(f"cannot start esptool: {error.strerror}", "scripts/setup.sh --boards", NOT_READY) from None
     said: list[str] = []
     watch = _Watch(process)
     _running.add(process)

@@ -81,11 +81,12 @@ def _read(path: Path) -> bytes:
     try:
         # A pipe that nobody writes to must not hold this up.
         if not path.is_file():
-            raise Failure(f"{path} is no file" if path.exists() else f"there is no file {path}", code=NOT_READY)
+            message = f"{path} is no file" if path.exists() else f"there is no file {path}"
+            raise Failure(message, "give the image as --firmware FILE", NOT_READY)
         with path.open("rb") as file:
             data = file.read(images.LARGEST + 1)
     except OSError as error:
-        raise Failure(f"cannot read {path}: {error.strerror}", code=NOT_READY) from None
+        raise Failure(f"cannot read {path}: {error.strerror}", "is it yours to read?", NOT_READY) from None
     if len(data) > images.LARGEST:
         raise Failure(f"{path} is larger than any such board's flash", "is it the image of this board?")
     return data

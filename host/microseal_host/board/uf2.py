@@ -62,13 +62,13 @@ def parse(data: bytes) -> list[Block]:
             int.from_bytes(raw[4 * i : 4 * i + 4], "little") for i in range(8)
         )
         if (first, second, int.from_bytes(raw[508:], "little")) != _MAGIC or size > 476:
-            raise Failure(f"not a UF2 file: block {at // BLOCK} is none")
+            raise Failure(f"not a UF2 file: block {at // BLOCK} is none", "is the download complete?")
         if not flags & _NOT_FOR_FLASH:
             blocks.append(Block(family if flags & _HAS_FAMILY else 0, address, raw[32 : 32 + size], number, count))
     for family in {block.family for block in blocks} - {_ABSOLUTE}:
         numbers = [(block.number, block.count) for block in blocks if block.family == family]
         if numbers != [(i, len(numbers)) for i in range(len(numbers))]:
-            raise Failure("the UF2 file is not whole: blocks are missing, twice, or out of order")
+            raise Failure("the UF2 file is not whole: blocks are missing, twice, or out of order", "download it again")
     return blocks
 
 
@@ -90,7 +90,10 @@ def check(data: bytes, family: int, board: str, flash: int = _SMALL) -> bytes:
         if block.family != family:
             continue
         if block.address < end or block.address % _PAGE or len(block.payload) > _PAGE:
-            raise Failure(f"the UF2 file is wrong: its block for {block.address:#x} is not for flash, or not in order")
+            raise Failure(
+                f"the UF2 file is wrong: its block for {block.address:#x} is not for flash, or not in order",
+                "take the image of your board",
+            )
         end = block.address + len(block.payload)
         if end > _FLASH + flash:
             raise Failure(
@@ -197,7 +200,10 @@ def copy(data: bytes, drive: Path, name: str, progress: Progress, patience: floa
         raise Failure(f"no permission to write to {drive}", "mount it as yourself, not as root", DENIED) from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise Failure(f"{target} is a link, which no boot ROM has: {drive} is not the board's drive") from None
+            raise Failure(
+                f"{target} is a link, which no boot ROM has: {drive} is not the board's drive",
+                "unmount it, and plug the board in with its button held",
+            ) from None
         raise Failure(
             f"cannot write to {drive}: {error.strerror}", "plug the board in again, and run it again"
         ) from None

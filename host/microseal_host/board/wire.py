@@ -183,7 +183,7 @@ def explain_open(port: str) -> BoardError:
             else "no board is seen on USB: is the cable one for data, not only for charging?",
         )
     if not stat.S_ISCHR(found.st_mode):
-        return BoardError(f"{port} is no serial port")
+        return BoardError(f"{port} is no serial port", "./flash.sh lists what is plugged in")
     if not os.access(path, os.R_OK | os.W_OK):
         try:
             group = grp.getgrgid(found.st_gid).gr_name
