@@ -67,11 +67,11 @@ class Database:
         with self._engine.connect() as plain:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(select(func.pg_advisory_xact_lock(_WRITER)))
                 yield connection
 
     def now(self, connection: Connection) -> float:
-                if not self.is_sqlite:
-                    connection.execute(select(func.pg_advisory_xact_lock(_WRITER)))
         """The database's own clock, s since 1970: what several hosts that share it agree on."""
         if self.is_sqlite:
             return time.time()
