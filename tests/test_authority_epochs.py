@@ -288,6 +288,43 @@ def test_keys_go_to_the_certificate_and_not_to_what_stands_beside_it(house: Hous
         house.review(int(time.time()) + 50000)
 
 
+def test_a_deleted_group_tells_its_members_and_goes(house: House) -> None:
+    a = house.enrol(house.device("a"))
+    house.group("g", a="ps")
+    house.review()
+    house.deliver(a)
+    with house.database.write() as connection:
+        assert registry.delete_group(connection, "g") == 1
+        assert registry.list_groups(connection) == []
+        with pytest.raises(Failure, match="no group g"):
+            registry.add_member(connection, "g", "a", True, True)
+    assert house.review() == ["g"], "who is in it is to be told"
+    house.deliver(a)
+    assert epoch_of(a, "g") == 0 and b"g" not in a.groups.by_gid
+    now = int(time.time())
+    assert house.review(now + 50000) == [], "and no more epochs after that"
+    with house.database.write() as connection:
+        assert epochs.clear_groups(connection, now + 86000) == 0, "some may be in the epoch before still"
+        assert epochs.clear_groups(connection, now + 86500) == 1
+        assert epochs.clear_groups(connection, now + 86500) == 0
+    assert not any(payload for topic, payload in house.board().items() if "/g/" in topic)
+    # The next one of this name goes on with its numbers, and so its members come to be in it.
+    house.group("g", a="p")
+    assert house.review() == ["g"]
+    house.deliver(a)
+    assert epoch_of(a, "g") == 3 and set(a.groups.by_gid[b"g"].current.keys) == {PUBLISHER}
+
+
+def test_a_group_that_never_was_is_deleted_at_once(house: House) -> None:
+    house.group("g")
+    with house.database.write() as connection:
+        assert registry.delete_group(connection, "g") == 0
+    assert house.review() == []
+    house.group("h")
+    with house.database.write() as connection:  # its topics are free
+        registry.create_group(connection, "other", Policy(1, 0, 10, [(0, b"g/t/#")]), 86400)
+
+
 def test_a_crash_before_the_commit_leaves_the_epoch_before(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.enrol(house.device("a"))
     house.enrol(house.device("b"))

@@ -41,6 +41,7 @@ COMMANDS = [
     ["group", "create"],
     ["group", "add"],
     ["group", "remove"],
+    ["group", "delete"],
     ["group", "show"],
     ["group", "list"],
     ["authority", "run"],
@@ -51,6 +52,7 @@ COMMANDS = [
     ["attacks"],
     ["bench"],
 ]
+_MANY = [word for number in range(40) for word in ("--topic", f"{number}/{'x' * 200}")]
 MICROSEAL = Path(sys.executable).parent / "microseal"
 
 
@@ -250,6 +252,8 @@ def test_failures_without_an_authority(desk: Desk, words: list[str], code: int, 
         (["group", "add", "g", "b", "--publish"], NEGATIVE, "device add b"),
         (["group", "remove", "g", "a"], NEGATIVE, "not in group"),
         (["group", "show", "h"], NEGATIVE, "no group h"),
+        (["group", "delete", "h"], NEGATIVE, "no group h"),
+        (["group", "create", "h", *_MANY], USAGE, "devices have room for"),
         (["authority", "status"], NEGATIVE, "not running"),
     ],
 )
@@ -259,6 +263,18 @@ def test_failures_with_an_authority(desk: Desk, words: list[str], code: int, say
     desk.run("group", "create", "g", "--topic", "g/#")
     out = desk.run(*words, code=code)
     assert says in out + desk.said
+
+
+def test_a_deleted_group_is_on_no_list(desk: Desk) -> None:
+    desk.run("init")
+    desk.run("device", "add", "a")
+    desk.run("group", "create", "g", "--topic", "g/#")
+    desk.run("group", "add", "g", "a", "--publish")
+    desk.run("group", "delete", "g")
+    assert "with 1 member" in desk.said
+    assert desk.json("group", "list") == [] and desk.json("device", "list")[0]["groups"] == {}
+    desk.run("group", "show", "g", code=NEGATIVE)
+    desk.run("group", "create", "h", "--topic", "g/#")
 
 
 # The passphrase

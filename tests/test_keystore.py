@@ -11,7 +11,7 @@ import pytest
 from authority_house import COST, PASSPHRASE, House
 from microseal import errors
 from microseal.errors import Refused
-from microseal_host.authority import claims, database, founding, keyring
+from microseal_host.authority import claims, database, founding, keyring, registry
 from microseal_host.authority.vault import open_vault
 from microseal_host.cli import claiming
 from microseal_host.failure import DENIED, NOT_READY, Failure
@@ -182,6 +182,18 @@ def test_a_claim_file_never_names_another_authority(tmp_path: Path, monkeypatch:
     _edit(house, "update signers set cert = ?", other.vault.signer.cert.raw)
     with pytest.raises(Refused, match=errors.ISSUER):
         claiming.make(str(house.path), None, wanted)
+
+
+def test_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    house = House(tmp_path / "house")
+    house.group("g")
+    _edit(house, "drop table deleted")
+    _edit(house, "update schema_version set version = 1")
+    for _ in range(2):
+        store = database.open_existing(str(house.path))
+    with store.write() as connection:
+        registry.delete_group(connection, "g")
+        assert registry.list_groups(connection) == []
 
 
 def test_another_schema_version_is_left_alone(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from . import schema
 
 SIGNER = "microseal/signer"
 REVOKED = "microseal/revoked"
+DEVICES_READ = 8192  # bytes of the largest message under microseal/ that a device reads; rosters may be longer
 
 _table = schema.retained.c
 

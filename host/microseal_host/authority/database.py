@@ -143,6 +143,8 @@ def open_existing(where: str) -> Database:
         if not inspect(connection).has_table(schema.schema_version.name):
             raise _absent(database.name)
         version = connection.execute(select(schema.schema_version.c.version)).scalar_one_or_none()
+    if version == 1:
+        version = _upgrade(database)
     if version != schema.VERSION:
         raise Failure(
             f"{database.name} is of schema version {version}, this microseal works with version {schema.VERSION}",
@@ -150,6 +152,14 @@ def open_existing(where: str) -> Database:
             NOT_READY,
         )
     return database
+
+
+def _upgrade(database: Database) -> int:
+    """From version 1, which had no table of deleted groups."""
+    with _reaching(database), database.write() as connection:
+        schema.deleted.create(connection, checkfirst=True)
+        connection.execute(update(schema.schema_version).values(version=2))
+    return 2
 
 
 def _file(url: URL) -> Path:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, select, update
 
 from microseal.envelope import ANONYMOUS
 from microseal.errors import Refused
@@ -19,7 +20,7 @@ from microseal.topics import OWN, check_filter, overlap
 from microseal.wire import check_name
 
 from ..failure import USAGE, Failure
-from . import schema
+from . import board, schema
 
 _certificates = schema.certificates.c
 
@@ -166,6 +167,8 @@ def withdraw_claims(connection: Connection, device: str, now: int) -> None:
 
 # Groups
 
+_LONGEST_POLICY = board.DEVICES_READ - 276 - 32  # bytes: what an info has beside it, with the longest gid
+
 
 @dataclass(frozen=True)
 class Member:
@@ -210,25 +213,45 @@ def make_policy(mode: int, max_age: int, max_size: int, filters: list[tuple[int,
                     f"{text} and {other.decode()} match the same topics, but are of different kinds", code=USAGE
                 )
         checked.append((kind, pattern))
-    return Policy(mode, max_age, max_size, checked)
+    policy = Policy(mode, max_age, max_size, checked)
+    if len(policy.encode()) > _LONGEST_POLICY:
+        raise Failure(
+            f"the filters take {len(policy.encode())} bytes", f"devices have room for {_LONGEST_POLICY}", USAGE
+        )
+    return policy
 
 
 def create_group(connection: Connection, gid: str, policy: Policy, lifetime: int) -> None:
+    """A new group; in the place of a deleted one of this gid, whose members may hold an epoch still, its epochs go on."""
     name(gid, "group")
-    if connection.execute(select(schema.groups.c.gid).where(schema.groups.c.gid == gid)).first():
+    if connection.execute(_groups().where(schema.groups.c.gid == gid)).first():
         raise Failure(f"there is a group {gid} already", f"microseal group show {gid}")
     _refuse_overlap(connection, policy)
-    connection.execute(
-        schema.groups.insert().values(
-            gid=gid, policy=policy.encode(), lifetime=lifetime, created=int(time.time()), epoch=0
-        )
-    )
+    values = {"policy": policy.encode(), "lifetime": lifetime, "created": int(time.time())}
+    if connection.execute(delete(schema.deleted).where(schema.deleted.c.gid == gid)).rowcount:
+        connection.execute(update(schema.groups).where(schema.groups.c.gid == gid).values(**values))
+    else:
+        connection.execute(schema.groups.insert().values(gid=gid, epoch=0, **values))
     touch(connection)
+
+
+def delete_group(connection: Connection, gid: str) -> int:
+    """Takes everybody out of the group, and the group off every list. How many members it had."""
+    require_group(connection, gid)
+    members = connection.execute(delete(schema.members).where(schema.members.c.gid == gid)).rowcount
+    connection.execute(schema.deleted.insert().values(gid=gid, since=int(time.time())))
+    touch(connection)
+    return members
+
+
+def _groups() -> Select[Any]:
+    """The groups that were not deleted."""
+    return select(schema.groups).where(schema.groups.c.gid.not_in(select(schema.deleted.c.gid)))
 
 
 def _refuse_overlap(connection: Connection, policy: Policy) -> None:
     """A topic that two groups claim is refused by every device, so the operator had better hear of it now."""
-    for row in connection.execute(select(schema.groups)):
+    for row in connection.execute(_groups()):
         for _, there in parse_policy(row.policy).filters:
             for _, pattern in policy.filters:
                 if overlap(there, pattern):
@@ -239,7 +262,7 @@ def _refuse_overlap(connection: Connection, policy: Policy) -> None:
 
 
 def require_group(connection: Connection, gid: str) -> None:
-    if connection.execute(select(schema.groups.c.gid).where(schema.groups.c.gid == gid)).first() is None:
+    if connection.execute(_groups().where(schema.groups.c.gid == gid)).first() is None:
         raise Failure(f"there is no group {gid}", "microseal group list, microseal group create --help")
 
 
@@ -264,7 +287,7 @@ def remove_member(connection: Connection, gid: str, device: str) -> None:
 def list_groups(connection: Connection) -> list[tuple[str, Policy, int, int]]:
     """(gid, policy, epoch, number of members) of each group."""
     counts = dict(connection.execute(select(schema.members.c.gid, func.count()).group_by(schema.members.c.gid)).all())
-    rows = connection.execute(select(schema.groups).order_by(schema.groups.c.gid))
+    rows = connection.execute(_groups().order_by(schema.groups.c.gid))
     return [(row.gid, parse_policy(row.policy), row.epoch, counts.get(row.gid, 0)) for row in rows]
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -96,7 +96,7 @@ certificates = Table(
     Column("kid", String(16), nullable=False, unique=True),
     Column("device", String(32), ForeignKey("devices.id"), nullable=False),
     Column("cert", LargeBinary, nullable=False),
-    Column("public", LargeBinary, nullable=False),  # Q
+    Column("public", LargeBinary, nullable=False),  # Q, for people: keys go to what the certificate says
     Column("issued", BigInteger, nullable=False),
     Column("not_after", BigInteger, nullable=False),
     Column("request", String(64), nullable=False),  # SHA-256 of the request with its proof, in hexadecimal
@@ -118,6 +118,14 @@ groups = Table(
     Column("lifetime", BigInteger, nullable=False),  # s, of an epoch
     Column("created", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),  # the last one made, 0 for none; only ever up
+)
+
+# Groups that are wished no more. Their rows stay: should a gid be used again, its epochs go on from where they were.
+deleted = Table(
+    "deleted",
+    metadata,
+    Column("gid", String(32), ForeignKey("groups.gid"), primary_key=True),
+    Column("since", BigInteger, nullable=False),
 )
 
 # Who is wished to be in a group.

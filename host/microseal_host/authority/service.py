@@ -308,6 +308,11 @@ class Service:
             self._lease.hold(connection)
             if epochs.update_revoked(connection, self._vault, _now()):
                 log.info("revoked list published")
+                size = len(board.payload(connection, board.REVOKED) or b"")
+                if size > board.DEVICES_READ:
+                    log.warning(
+                        "the revoked list has %d bytes: devices read one of %d at most", size, board.DEVICES_READ
+                    )
                 self._publish_due = True
             due = epochs.find_due(connection, _now())
         waiting = False
@@ -318,7 +323,8 @@ class Service:
                 self._make(group, now)
         with self._database.write() as connection:
             self._lease.hold(connection)
-            if epochs.clear_certificates(connection, _now(), KEEP_REPLACED):
+            cleared = epochs.clear_certificates(connection, _now(), KEEP_REPLACED)
+            if epochs.clear_groups(connection, _now()) or cleared:
                 self._publish_due = True
         if waiting and changed is not None:
             self._review_at = changed[1] + SETTLE

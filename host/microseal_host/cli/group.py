@@ -129,6 +129,22 @@ def remove(
     warn_if_idle(lease.is_running(store))
 
 
+@app.command("delete", epilog="Example: [bold]microseal group delete plant-7[/bold]")
+def delete(gid: _Gid, database: options.Database = "microseal.db", as_json: options.Json = False) -> None:
+    """Delete a group: its members are out of it, and its topics are free for others."""
+    from ..authority import lease, registry
+    from ..authority.database import open_existing
+
+    store = open_existing(database)
+    with store.write() as connection:
+        members = registry.delete_group(connection, gid)
+    if as_json:
+        output.print_json({"group": gid, "members": members})
+    else:
+        output.note(f"group {gid} is deleted, with {members} member{'' if members == 1 else 's'}")
+    warn_if_idle(lease.is_running(store))
+
+
 @app.command("list", epilog="Example: [bold]microseal group list[/bold]")
 def list_(database: options.Database = "microseal.db", as_json: options.Json = False) -> None:
     """List groups."""
