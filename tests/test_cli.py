@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -277,6 +279,29 @@ def test_a_deleted_group_is_on_no_list(desk: Desk) -> None:
     desk.run("group", "create", "h", "--topic", "g/#")
 
 
+def test_a_database_that_is_damaged_or_hostile(desk: Desk) -> None:
+    desk.run("init")
+    desk.run("device", "add", "a")
+    with closing(sqlite3.connect("microseal.db")) as connection, connection:
+        connection.execute("pragma foreign_keys = off")
+        connection.execute("update devices set id = 'a' || char(27) || '[2J'")
+        connection.execute("drop table seats")
+    assert "\x1b" not in desk.run("device", "list")
+    desk.run("group", "create", "g", "--topic", "g/#")
+    desk.run("group", "show", "g", code=NOT_READY)
+    assert "cannot use the database: no such table: seats" in desk.said
+
+
+@pytest.mark.parametrize("host", ["", "a\0b", "x" * 64 + ".org"])
+def test_a_claim_file_that_names_no_broker(desk: Desk, host: str) -> None:
+    desk.run("init")
+    desk.run("device", "add", "a")
+    claim = Path("a.claim.json")
+    claim.write_text(json.dumps(json.loads(claim.read_text()) | {"broker": {"host": host, "port": 1883}}))
+    desk.run("listen", "--claim", "a.claim.json", code=NOT_READY)
+    assert "is no broker" in desk.said
+
+
 # The passphrase
 
 
@@ -362,6 +387,9 @@ def test_passwords_in_arguments_are_refused(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setenv("MICROSEAL_DATABASE", url)
     desk.run("device", "list", code=NOT_READY)
     assert "hunter2" not in desk.said
+    monkeypatch.setenv("MICROSEAL_DATABASE", "postgresql+nosuch://host/name?user=u&password=hunter2")
+    desk.run("device", "list", code=USAGE)
+    assert "~/.pgpass" in desk.said and "hunter2" not in desk.said
 
 
 # As processes

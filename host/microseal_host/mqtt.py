@@ -45,15 +45,26 @@ def parse_address(text: str, tls: bool = False) -> tuple[str, int]:
         host, port = text.split(":")
     if not port:
         port = str(TLS_PORT if tls else PORT)
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if not _is_host(host) or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise Failure(f"{text!r} is no broker", "give HOST or HOST:PORT", USAGE)
     return host, int(port)
 
 
+def _is_host(text: str) -> bool:
+    """Whether the resolver takes it for a name or an address: paho's thread would end by anything else."""
+    try:
+        return bool(text.encode("idna")) and text.isprintable() and " " not in text
+    except UnicodeError:
+        return False
+
+
 def from_claim(broker: Mapping[str, object]) -> Address:
     """The address in a claim file or in a device's record."""
-    host, port = broker["host"], broker["port"]
-    assert isinstance(host, str) and isinstance(port, int)
+    host, port = broker.get("host"), broker.get("port")
+    if not isinstance(host, str) or not isinstance(port, int) or not _is_host(host) or not 0 < port < 65536:
+        raise Failure(
+            f"{host!r}, port {port!r}, is no broker", "it came with the claim file: make another one", NOT_READY
+        )
     return Address(host, port, tls=bool(broker.get("tls", False)))
 
 

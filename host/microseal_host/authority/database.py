@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event, func, inspect, select, text, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
 
 from ..failure import DENIED, NOT_READY, USAGE, Failure
 from . import schema
@@ -29,9 +29,12 @@ def parse(where: str) -> URL:
     try:
         url = make_url(where)
         # Not SQLAlchemy's default, which is the driver before this one.
-        return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+        url = url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
     except ArgumentError:
         raise Failure(f"not a database URL: {where.split('@')[-1]}", code=USAGE) from None
+    if "password" in url.query:  # which would stand in every message that names this database
+        raise Failure("a password behind the ? of a database URL", "use ~/.pgpass", USAGE)
+    return url
 
 
 class Database:
@@ -185,16 +188,19 @@ def _check_file(path: Path) -> None:
         raise Failure(f"{path} cannot be read and written by this user", f"ls -l {path}", DENIED)
 
 
+def reason_of(error: DBAPIError) -> str:
+    """What the driver says; the first line only, since drivers add the parameters of the connection below it."""
+    return str(error.orig).splitlines()[0] if error.orig is not None else "unknown error"
+
+
 @contextmanager
 def _reaching(database: Database) -> Iterator[None]:
     """Turns what the driver says about a database that is not there, or is something else, into a Failure."""
     try:
         yield
     except DatabaseError as error:
-        # The first line only: drivers add the parameters of the connection below it.
-        reason = str(error.orig).splitlines()[0] if error.orig is not None else "unknown error"
         database.close()
-        raise Failure(f"cannot use the database {database.name}: {reason}", code=NOT_READY) from None
+        raise Failure(f"cannot use the database {database.name}: {reason_of(error)}", code=NOT_READY) from None
     except Failure:
         database.close()
         raise

@@ -29,7 +29,7 @@ from ..failure import NOT_READY, Failure
 from ..mqtt import Address, new_client
 from . import board, epochs, registry, requests, schema, signing
 from .budget import Budget, RefusalLog
-from .database import Database
+from .database import Database, reason_of
 from .lease import RENEW, Lease, LeaseLost
 from .vault import Vault
 
@@ -181,8 +181,7 @@ class Service:
             except DBAPIError as error:
                 if self.stop.is_set():
                     return None
-                reason = str(error.orig).splitlines()[0] if error.orig is not None else "unknown error"
-                log.error("cannot use the database: %s; trying again in %.0f s", reason, pause)
+                log.error("cannot use the database: %s; trying again in %.0f s", reason_of(error), pause)
                 self.stop.wait(pause)
                 pause = min(2 * pause, 30.0)
 

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 no, or refused; 2 called wrongly; 3 something is not there
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -54,6 +55,15 @@ class _Root(TyperGroup):
             code = NEGATIVE
         except (KeyboardInterrupt, typer.Abort):  # the second: at a question
             code = INTERRUPTED
+        except Exception as error:
+            # The database may go away, or turn out to be damaged, at any time. Only who uses it has SQLAlchemy loaded.
+            sqlalchemy = sys.modules.get("sqlalchemy.exc")
+            if sqlalchemy is None or not isinstance(error, sqlalchemy.DBAPIError):
+                raise
+            from ..authority.database import reason_of
+
+            output.fail(f"cannot use the database: {reason_of(error)}")
+            code = NOT_READY
         raise typer.Exit(code)
 
 

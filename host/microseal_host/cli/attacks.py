@@ -73,7 +73,7 @@ def _show(results: list[Result]) -> None:
         if published is not None:
             said = f"broken: {published.detail}" if published.succeeded else f"NOT BROKEN: {published.detail}"
         row = (str(attack.row or ""), attack.name, attack.title, said, verdict)
-        table.add_row(*map(output.visible, row), style=None if result.as_claimed else "bold red")
+        table.add_row(*row, style=None if result.as_claimed else "bold red")
     console = output.console()
     if not console.is_terminal:
         console.width = 200  # a pipe gets each attack on a line of its own

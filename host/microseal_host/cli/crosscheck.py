@@ -153,7 +153,7 @@ def _check(sources: Iterator[tuple[str, Cases]], runners: list[Runner]) -> Resul
 def _show(result: Result, backends: list[str]) -> None:
     table = output.table("operation", "cases", "backends", "disagreements")
     for name, row in result.rows.items():
-        table.add_row(output.visible(name), str(row.cases), str(len(backends)), str(row.disagreements or "-"))
+        table.add_row(name, str(row.cases), str(len(backends)), str(row.disagreements or "-"))
     if result.uncovered:
         table.add_row("not covered", str(len(result.uncovered)), "-", "-")
     console = output.console()

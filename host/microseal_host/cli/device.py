@@ -196,7 +196,7 @@ def info(
         ("memory", f"{found.free} of {found.heap} bytes free"),
         ("flash", f"{found.flash_free} of {found.flash} bytes free" if found.flash else "-"),
     ):
-        table.add_row(name, output.visible(str(value)))
+        table.add_row(name, str(value))
     output.console().print(table)
 
 

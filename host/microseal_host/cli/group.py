@@ -160,7 +160,7 @@ def list_(database: options.Database = "microseal.db", as_json: options.Json = F
         return
     table = output.table("group", "mode", "epoch", "members", "topics")
     for gid, policy, epoch, count in groups:
-        topics = " ".join(output.visible(pattern.decode()) for _, pattern in policy.filters)
+        topics = " ".join(pattern.decode() for _, pattern in policy.filters)
         table.add_row(gid, str(policy.mode), str(epoch), str(count), topics)
     output.console().print(table)
 

@@ -33,8 +33,15 @@ def print_json(data: object) -> None:
     typer.echo(json.dumps(data, ensure_ascii=True))
 
 
+class _Table(Table):
+    """What stands in a database, or came from a board, can do nothing at the terminal."""
+
+    def add_row(self, *cells: str, style: str | None = None) -> None:  # type: ignore[override]
+        super().add_row(*map(visible, cells), style=style)
+
+
 def table(*columns: str) -> Table:
-    return Table(*columns, box=None, pad_edge=False, header_style="bold")
+    return _Table(*columns, box=None, pad_edge=False, header_style="bold")
 
 
 def visible(text: str) -> str:
