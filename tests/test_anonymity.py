@@ -13,7 +13,7 @@ import pytest
 
 from anonymity_classifier import Seen, accuracy, chance
 from authority_house import House, running
-from microseal import envelope
+from microseal import envelope, errors
 from microseal.clock import SystemClock
 from microseal.entropy import Entropy
 from microseal.member import Member
@@ -140,6 +140,37 @@ def test_what_rounding_does_not_hide() -> None:
 
 
 # The connections
+
+
+def test_what_comes_on_the_connection_without_a_name_moves_nothing_on_the_other() -> None:
+    """A broker that sends there what a member would answer, or hear, on the other one learns whose connection it is."""
+    with World() as world:
+        pump, desk = world.enrol("pump"), world.enrol("desk")
+        for gid, mode in (("named", 2), ("unnamed", 3), ("unwanted", 2)):
+            world.form(gid, [pump], [desk], mode=mode, topics=[f"{gid}/#"])
+            pump.publish(f"{gid}/a", b"so that its certificate is known")
+        world.settle()
+        world.advance(60)
+        got, refused = [], []
+        client = MemberClient(
+            desk.member,
+            Address("nowhere"),
+            frozenset([b"named", b"unnamed"]),
+            lambda message: got.append(message.gid),
+            lambda topic, reason: refused.append((topic, reason)),
+        )
+        named, unnamed = client._link, client._anonymous = object(), object()
+        topic = b"microseal/key/another/" + desk.me.kid.hex().encode() + b"/1"
+        client.received(unnamed, topic, bytes(86))
+        assert refused == [(topic, errors.UNKNOWN)] and b"another" not in desk.member.groups.by_gid
+        client.received(named, topic, bytes(86))
+        assert b"another" in desk.member.groups.by_gid
+        for gid in ("named", "unnamed", "unwanted"):
+            sealed = pump.seal(f"{gid}/a", b"x")
+            for link in (named, unnamed) if gid == "unnamed" else (unnamed, named):
+                assert got.count(gid.encode()) == 0
+                client.received(link, f"{gid}/a".encode(), sealed)
+        assert got == [b"named", b"unnamed"] and len(refused) == 1
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import Any, Self
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.reasoncodes import ReasonCode
 
+from microseal import errors
 from microseal.clock import SystemClock
 from microseal.envelope import ANONYMOUS
 from microseal.errors import MicrosealError, Refused
@@ -90,7 +91,7 @@ class _Link:
         except UnicodeDecodeError:
             return
         payload = message.payload
-        self._hand_over(lambda: self._owner.received(topic, payload))
+        self._hand_over(lambda: self._owner.received(self, topic, payload))
 
     # The owner's thread
 
@@ -241,16 +242,13 @@ class MemberClient:
             and (not unnamed or self._anonymous is not None and self._anonymous.hears(unnamed))
         )
 
-    def received(self, topic: bytes, payload: bytes) -> None:
+    def received(self, link: _Link, topic: bytes, payload: bytes) -> None:
         """What a link hands over."""
         try:
             if topic.startswith(OWN):
-                reader = self.member.reader(topic)
-                if reader is None:
-                    self.member.control(topic, payload)
-                else:
-                    reader.write(payload)
-                    reader.close()
+                self._take_control(link, topic, payload)
+                return
+            if not self._is_for(link, topic):
                 return
             message = self.member.open(topic, payload)
         except Refused as refusal:
@@ -260,6 +258,26 @@ class MemberClient:
         else:
             if message is not None:
                 self._on_message(message)
+
+    def _take_control(self, link: _Link, topic: bytes, payload: bytes) -> None:
+        if link is not self._link:
+            # To answer on the ordinary connection what came on this one would tell the broker whose it is.
+            raise Refused(errors.UNKNOWN)
+        reader = self.member.reader(topic)
+        if reader is None:
+            self.member.control(topic, payload)
+        else:
+            reader.write(payload)
+            reader.close()
+
+    def _is_for(self, link: _Link, topic: bytes) -> bool:
+        """Whether the topic is of a group that is listened to, and on this link: each mode is heard on its own."""
+        if not self.member.enrolled:
+            return False
+        group, _ = self.member.find(topic)
+        if self._groups is not None and group.gid not in self._groups:
+            return False
+        return (group.current.info.policy.mode == ANONYMOUS) == (link is not self._link)
 
     def _split(self) -> tuple[set[bytes], set[bytes]]:
         """The filters that are heard: those of groups of modes 1 and 2, those of mode 3."""
