@@ -21,6 +21,8 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from elftools.elf.elffile import ELFFile
+
 from microseal_host.backends import libcrypto
 from microseal_host.bench.m0 import CONTEXT, LABEL, MESSAGE, material
 
@@ -74,8 +76,9 @@ def build() -> None:
 
 
 def symbols() -> dict[str, str]:
-    lines = (OUT / "operation.map").read_text().splitlines()
-    return {name: "0x" + address for address, name in map(str.split, lines)}
+    with (OUT / "operation").open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        return {symbol.name: hex(symbol["st_value"]) for symbol in table.iter_symbols()}
 
 
 class Machine:

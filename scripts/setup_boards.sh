@@ -9,10 +9,11 @@ usage: scripts/setup_boards.sh
 
 Makes in build/boards:
   armv6m.elf armv7emsp.elf rv32imc.elf   MicroPython for qemu-system-arm and qemu-system-riscv32
+  xtensawin.elf                          MicroPython for qemu-xtensa, by LLVM from scripts/setup_xtensa.sh
   armv6m_usermod.elf unix_usermod        MicroPython with the module built in, for qemu and for this machine
   alignment.so                           a plugin of qemu that finds unaligned accesses
 
-Then it runs scripts/setup_xtensa.sh and scripts/setup_pico.sh, where they are.
+Then it runs scripts/setup_pico.sh, where it is.
 
 Environment:
   XDG_CACHE_HOME   what was built is kept in its folder microseal (default: ~/.cache)
@@ -80,6 +81,10 @@ make_board() {
     port_make qemu "$1/build" "BOARD=$2" "BOARD_DIR=$root/tests/arch/boards/$2" && mv "$1/build/firmware.elf" "$1/made"
 }
 
+make_xtensa() {
+    make --no-print-directory -C "tests/arch/boards/$2" "OUT=$1/build" && mv "$1/build/firmware.elf" "$1/made"
+}
+
 make_usermod() {
     if [[ $2 == unix ]]; then
         port_make unix "$1/build" MICROPY_PY_FFI=0 MICROPY_PY_BTREE=0 MICROPY_PY_SSL=0 "USER_C_MODULES=$root/firmware/native" &&
@@ -132,11 +137,14 @@ build_all() {
             jobs+=("usermod armv6m $(stamp_of "$key" "$core") armv6m_usermod.elf")
         fi
     done
+    key=$(stamp_of "$source" "$XTENSA_LLVM" "$(hash_of tests/arch/boards/xtensawin firmware/native/xtensa/{llvm,link}.py \
+        firmware/native/xtensa/{include,runtime})")
+    jobs+=("xtensa xtensawin $key xtensawin.elf")
     jobs+=("usermod unix $(stamp_of "$source" scripts/setup_boards.sh "$(gcc --version)" "$core") unix_usermod")
     jobs+=("plugin host $(stamp_of tests/arch/alignment.c "$(gcc --version)") alignment.so")
     # Two at a time: much of what such a build does is one process.
     export cache root
-    export -f cached port_make make_board make_usermod make_plugin say die
+    export -f cached port_make make_board make_xtensa make_usermod make_plugin say die
     # shellcheck disable=SC2016  # expanded by the shells that xargs starts
     printf '%s\n' "${jobs[@]}" | xargs -P 2 -L 1 bash -c 'set -euo pipefail; cached "$@"' cached
     # What was not used for two months, and what an interrupted run left.
@@ -145,7 +153,7 @@ build_all() {
 
 plan_packages
 install_debian_packages
+XTENSA_LLVM=$(scripts/setup_xtensa.sh)
+export XTENSA_LLVM
 build_all
-for more in scripts/setup_xtensa.sh scripts/setup_pico.sh; do
-    [[ ! -x $more ]] || "$more" >/dev/null
-done
+[[ ! -x scripts/setup_pico.sh ]] || scripts/setup_pico.sh >/dev/null

@@ -25,6 +25,7 @@ COMMANDS = {
     "armv7emsp": ("qemu-system-arm", "-machine", "mps2-an386", "-semihosting"),
     "rv32imc": ("qemu-system-riscv32", "-machine", "virt", "-bios", "none"),
 }
+ARCHITECTURES = (*COMMANDS, "xtensawin")
 # Memory that the firmware does not know of: files go there.
 ROOM = {"armv6m": 0x20100000, "armv7emsp": 0x21000000, "rv32imc": 0x84000000}
 STACK = {
@@ -32,6 +33,18 @@ STACK = {
     "armv7emsp": 0x400000,
     "rv32imc": 0x80610000,
 }  # its upper end, as the port's linker scripts have it
+
+
+def command(arch: str, elf: Path, files: Path, room: int, plugin: str) -> tuple[str, ...]:
+    """What starts qemu with the files in the memory of the board."""
+    if arch == "xtensawin":
+        # A program of Linux, which takes the files itself.
+        tools = subprocess.run([ROOT / "scripts/setup_xtensa.sh", "--path"], capture_output=True, text=True, check=True)
+        return f"{tools.stdout.strip()}/qemu-xtensa", "-cpu", "dc233c", "-plugin", plugin, str(elf), str(files)
+    return (
+        *(*COMMANDS[arch], "-display", "none", "-monitor", "none", "-serial", "stdio", "-plugin", plugin),
+        *("-device", f"loader,file={files},addr={room:#x},force-raw=on", "-kernel", str(elf)),
+    )
 
 
 class DeviceError(Exception):
@@ -59,19 +72,21 @@ class Board:
     def __init__(self, arch: str, files: dict[str, bytes], firmware: str | None = None) -> None:
         self.arch = arch
         elf = BOARDS / f"{firmware or arch}.elf"
-        self.heap = low, high = _range_of(elf, "gc_heap")
+        self.heap = _range_of(elf, "gc_heap")
+        low, high = _range_of(elf, "native_code") if arch == "xtensawin" else self.heap
+        room = ROOM.get(arch) or _range_of(elf, "files")[0]
+        self.stack = STACK.get(arch) or _range_of(elf, "stack_end")[0]
         self._folder = tempfile.TemporaryDirectory(prefix="microseal-qemu-")
         self._report = Path(self._folder.name) / "accesses"
         content, places = bytearray(), {}
         for name, data in files.items():
-            places[name] = (ROOM[arch] + len(content), len(data))
+            places[name] = (room + len(content), len(data))
             content += data + bytes(-len(data) % 4)
-        (Path(self._folder.name) / "files").write_bytes(content)
+        taken = Path(self._folder.name) / "files"
+        taken.write_bytes(content)
         plugin = f"{BOARDS / 'alignment.so'},low={low:#x},high={high:#x},report={self._report}"
         self._qemu = subprocess.Popen(
-            (*COMMANDS[arch], "-display", "none", "-monitor", "none", "-serial", "stdio", "-plugin", plugin)
-            + ("-device", f"loader,file={self._folder.name}/files,addr={ROOM[arch]:#x},force-raw=on")
-            + ("-kernel", str(elf)),
+            command(arch, elf, taken, room, plugin),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

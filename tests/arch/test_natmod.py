@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from qemu import Board, DeviceError
+from qemu import ARCHITECTURES, Board, DeviceError
 
 from test_core_backend import C_ONLY, CASES, VECTORS
 from test_core_module import SNIPPETS
 
-BOARDS = ("armv6m", "armv7emsp", "rv32imc", "armv6m usermod")
+BOARDS = (*ARCHITECTURES, "armv6m usermod")
 FILES = [path for path in VECTORS if path.stem not in C_ONLY]
 # Of the files that take a second and more every so manieth case, unless there is time for a long run.
 STEPS = {"points": 7, "certificates": 3, "ecdh_wycheproof": 3, "signatures": 3}
@@ -34,7 +34,7 @@ def aligned(board: Board) -> Iterator[None]:
 
 def test_processor(board: Board) -> None:
     """The module of exactly this architecture is what MicroPython took."""
-    code = {"armv6m": 4, "armv7emsp": 7, "rv32imc": 11}[board.arch]
+    code = {"armv6m": 4, "armv7emsp": 7, "rv32imc": 11, "xtensawin": 10}[board.arch]
     found = board.exec("import sys; print(getattr(sys.implementation, '_mpy', 0) >> 10 & 15, core.SUITES)")
     assert found == f"{code} (1, 2)\n"
 

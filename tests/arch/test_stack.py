@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from qemu import STACK, Board
+from qemu import ARCHITECTURES, Board
 
 SIZE = 6144  # of the stack, from its top: more than the interpreter and the module take together
 MEGABYTE = 1 << 20
@@ -49,11 +49,11 @@ for s in core.SUITES:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda text: text.partition("(")[0])
 @pytest.mark.parametrize(
     "board",
-    [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("armv6m", "armv7emsp", "rv32imc")],
+    [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ARCHITECTURES],
     indirect=True,
 )
 def test_nothing_is_left(board: Board, operation: str) -> None:
-    printed = board.exec(START.format(low=STACK[board.arch] - SIZE, size=SIZE, operation=operation))
+    printed = board.exec(START.format(low=board.stack - SIZE, size=SIZE, operation=operation))
     words = [tuple(map(int, line.split())) for line in printed.splitlines()]
     assert {suite for suite, _, _ in words} == {1, 2}
     # The interpreter's own traces differ: small numbers such as the index, and addresses, of new objects for the most part.

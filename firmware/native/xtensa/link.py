@@ -4,10 +4,9 @@ windowed ABI.
 
     link.py -o PROGRAM OBJECT...
 
-Beside it, PROGRAM.map gets a line for each global symbol: its address and its name.
-
-One segment that may be read, written and executed, the entry point is _start. An object's literals lie right before its
-code, as l32r only reaches 256 KB backwards. Symbols: defined once, or common; no weak ones, no archives.
+One segment that may be read, written and executed, the entry point is _start; the symbol table has the global ones. An
+object's literals lie right before its code, as l32r only reaches 256 KB backwards. Symbols: defined once, or common; no weak
+ones, no archives.
 """
 
 from __future__ import annotations
@@ -156,7 +155,7 @@ def apply(it: Object, section: Section, relocation: dict[str, int], value: int) 
         raise LinkError(f"{it.path}: relocation of type {kind} in {section.name}")
 
 
-def program(objects: list[Object]) -> tuple[bytes, dict[str, int]]:
+def program(objects: list[Object]) -> bytes:
     end_of_data, end = place(objects)
     globals_, end = resolve(objects, end)
     missing = set().union(*(relocate(it, globals_) for it in objects))
@@ -168,9 +167,30 @@ def program(objects: list[Object]) -> tuple[bytes, dict[str, int]]:
             if section.data:
                 image[section.address - BASE : section.address - BASE + section.size] = section.data
     ident = b"\x7fELF" + bytes([1, 1, 1]) + bytes(9)
-    struct.pack_into("<16sHHIIIIIHHHHHH", image, 0, ident, 2, 94, 1, globals_["_start"], 52, 0, 0, 52, 32, 1, 40, 0, 0)
+    parts, headers = symbol_table(objects, globals_, len(image))
+    place_of_headers = len(image) + len(parts)
+    rest = (globals_["_start"], 52, place_of_headers, 0, 52, 32, 1, 40, len(headers) // 40, len(headers) // 40 - 1)
+    struct.pack_into("<16sHHIIIIIHHHHHH", image, 0, ident, 2, 94, 1, *rest)
     struct.pack_into("<8I", image, 52, 1, 0, BASE, BASE, len(image), end - BASE, 7, PAGE)
-    return bytes(image), globals_
+    return bytes(image + parts + headers)
+
+
+def symbol_table(objects: list[Object], globals_: dict[str, int], at: int) -> tuple[bytes, bytes]:
+    """The sections of the program that are not loaded, from that offset on, and the headers of all: .symtab, .strtab, .shstrtab."""
+    sizes = {name: size for it in objects for name, _, number, _, size in it.symbols() if number != "SHN_UNDEF"}
+    names, table = b"\0", bytearray(16)
+    for name, address in globals_.items():
+        table += struct.pack("<IIIBBH", len(names), address, sizes.get(name, 0), 0x10, 0, 0xFFF1)  # global, absolute
+        names += name.encode() + b"\0"
+    titles = b"\0.symtab\0.strtab\0.shstrtab\0"
+    headers = bytearray(40)
+    for title, kind, start, part, more in (
+        (b".symtab", 2, at, table, (2, 1, 4, 16)),
+        (b".strtab", 3, at + len(table), names, (0, 0, 1, 0)),
+        (b".shstrtab", 3, at + len(table) + len(names), titles, (0, 0, 1, 0)),
+    ):
+        headers += struct.pack("<10I", titles.index(b"\0" + title) + 1, kind, 0, 0, start, len(part), *more)
+    return bytes(table + names + titles), bytes(headers)
 
 
 def main() -> int:
@@ -179,14 +199,12 @@ def main() -> int:
     parser.add_argument("objects", type=Path, nargs="+")
     args = parser.parse_args()
     try:
-        image, symbols = program([Object(path, ELFFile(path.open("rb"))) for path in args.objects])
+        image = program([Object(path, ELFFile(path.open("rb"))) for path in args.objects])
     except LinkError as error:
         print(f"link.py: {error}", file=sys.stderr)
         return 1
     args.out.write_bytes(image)
     args.out.chmod(0o755)
-    lines = (f"{address:08x} {name}\n" for name, address in sorted(symbols.items(), key=lambda it: it[1]))
-    args.out.with_suffix(".map").write_text("".join(lines))
     return 0
 
 

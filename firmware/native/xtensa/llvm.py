@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles one C or assembly file for Xtensa with the windowed ABI (ESP32, S2, S3) by LLVM.
 
-    llvm.py -o OBJECT [CLANG'S OPTIONS...] FILE.c
+    llvm.py -o OBJECT [--without FEATURE] [CLANG'S OPTIONS...] FILE.c
 
 LLVM's Xtensa is new: clang makes no objects for it, llc writes some directives in an order that its own assembler does not
 take for what was meant, and two kinds of relocations are not those of GNU's assembler, which MicroPython's mpy_ld expects.
@@ -120,8 +120,8 @@ def correct_object(path: Path) -> None:
     path.write_bytes(data)
 
 
-def compile_file(source: Path, out: Path, options: list[str]) -> None:
-    attributes = "-mattr=" + ",".join("+" + name for name in FEATURES)
+def compile_file(source: Path, out: Path, options: list[str], without: str) -> None:
+    attributes = "-mattr=" + ",".join("+" + name for name in FEATURES if name != without)
     with tempfile.TemporaryDirectory() as folder:
         ir, assembly = Path(folder) / "unit.ll", Path(folder) / "unit.s"
         if source.suffix == ".S":
@@ -141,9 +141,11 @@ def main() -> int:
     if len(arguments) < 3 or arguments[0] != "-o" or arguments[-1].startswith("-"):
         print((__doc__ or "").split("\n\n")[1].strip(), file=sys.stderr)
         return 2
-    source, out = Path(arguments[-1]), Path(arguments[1])
+    source, out, options, without = Path(arguments[-1]), Path(arguments[1]), arguments[2:-1], ""
+    if options[:1] == ["--without"]:
+        without, options = options[1], options[2:]
     try:
-        compile_file(source, out, arguments[2:-1])
+        compile_file(source, out, options, without)
     except BuildError as error:
         out.unlink(missing_ok=True)
         print(f"{source}: {error}", file=sys.stderr)

@@ -12,21 +12,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from elftools.elf.elffile import ELFFile
 
 ROOT = Path(__file__).resolve().parents[3]
 XTENSA = ROOT / "firmware/native/xtensa"
 OUT = ROOT / "build/native/xtensa"
 VECTORS = ROOT / "tests/c/vectors"
-# Of the files that take minutes every so manieth case, unless there is time for a long run.
-# test_points takes minutes by itself: make -C firmware/native/xtensa check LONG=1 runs it.
-RUNS = {
-    "vectors": [p for p in sorted(VECTORS.glob("*.txt")) if p.stem not in ("field", "secrets", "sums")],
-    "field": [VECTORS / "field.txt"],
-    "errors": [],
-    "retry": [],
-}
-STEPS = {"points": 20, "ecdh_wycheproof": 10, "certificates": 2, "signatures": 2}
+# The other vectors are run in MicroPython, by test_natmod.py. All of them here, and test_points, which takes minutes:
+# make -C firmware/native/xtensa check LONG=1
+RUNS = {"vectors": "sm4", "field": "field", "errors": None, "retry": None}
 # Instructions of an operation in suite 1: the goal in docs/performance.md.
 MOST = 3_000_000
 
@@ -41,17 +34,9 @@ def tools() -> Path:
     return Path(found.stdout.strip())
 
 
-def part_of(path: Path, folder: Path, long_run: bool) -> Path:
-    """A file with the cases of the path's that are to run."""
-    step = 1 if long_run else STEPS.get(path.stem, 1)
-    part = folder / path.name
-    part.write_text("\n\n".join(path.read_text().split("\n\n")[1::step]) + "\n")
-    return part
-
-
 @pytest.mark.parametrize("test", RUNS)
-def test_core(tools: Path, tmp_path: Path, test: str, long_run: bool) -> None:
-    files = [part_of(path, tmp_path, long_run) for path in RUNS[test]]
+def test_core(tools: Path, tmp_path: Path, test: str) -> None:
+    files = [VECTORS / f"{name}.txt" for name in (RUNS[test],) if name]
     report = tmp_path / "accesses"
     watched = f"{OUT}/alignment.so,low=0x400000,high=0x500000,report={report}"
     command = [tools / "qemu-xtensa", "-cpu", "dc233c", "-plugin", watched, OUT / f"test_{test}", *files]
@@ -93,7 +78,7 @@ def test_the_counter_sees_a_difference(tools: Path) -> None:
 
 
 def test_module(tools: Path, tmp_path: Path) -> None:
-    """The .mpy links, is one for the windowed ABI, and does not tell where it was built."""
+    """The .mpy is one for the windowed ABI, and does not tell where it was built."""
     command = [XTENSA / "build.sh", f"OUT={tmp_path}", f"DIST={tmp_path}"]
     subprocess.run(command, env={**os.environ, "XTENSA_LLVM": str(tools)}, check=True)
     mpy = (tmp_path / "microseal_core.mpy").read_bytes()
@@ -101,58 +86,3 @@ def test_module(tools: Path, tmp_path: Path) -> None:
     assert mpy[2] >> 2 == 10
     assert str(tmp_path).encode() not in mpy
     assert b"result is the point at infinity" in mpy
-
-
-def test_links_of_the_module(tools: Path, tmp_path: Path) -> None:
-    """Every l32r of the .mpy's code finds what the object says: mpy_ld was written for GNU's objects, not LLVM's."""
-    command = [XTENSA / "build.sh", f"OUT={tmp_path}", f"DIST={tmp_path}"]
-    subprocess.run(command, env={**os.environ, "XTENSA_LLVM": str(tools)}, check=True)
-    (path,) = tmp_path.rglob("microseal_core.o")
-    mpy = (tmp_path / "microseal_core.mpy").read_bytes()
-    with path.open("rb") as file:
-        elf = ELFFile(file)
-        sections = list(elf.iter_sections())
-        text, literals = (elf.get_section_by_name(name) for name in (".text", ".literal"))
-        symbols = elf.get_section_by_name(".symtab")
-        code, words = text.data(), literals.data()
-        in_code = list(elf.get_section_by_name(".rela.text").iter_relocations())
-        in_words = {r["r_offset"]: r for r in elf.get_section_by_name(".rela.literal").iter_relocations()}
-        assert len(in_code) > 100
-
-        # Where the code begins in the .mpy: found by the longest piece without relocations.
-        edges = [0, *(r["r_offset"] for r in in_code), len(code)]
-        start, end = max(((a + 3, b) for a, b in zip(edges, edges[1:], strict=False)), key=lambda it: it[1] - it[0])
-        assert mpy.count(code[start:end]) == 1
-        begin = mpy.index(code[start:end]) - start
-
-        bases: dict[str, set[int]] = {}
-        numbers = 0
-        for relocation in in_code:
-            at = relocation["r_offset"]
-            literal = relocation["r_addend"]
-            (immediate,) = struct.unpack_from("<H", mpy, begin + at + 1)
-            place = begin + (at + 3 & ~3) + 4 * (immediate - 0x10000)
-            (found,) = struct.unpack_from("<I", mpy, place)
-            (expected,) = struct.unpack_from("<I", words, literal)
-            if literal not in in_words:
-                numbers += 1
-                assert found == expected, hex(at)
-                continue
-            symbol = symbols.get_symbol(in_words[literal]["r_info_sym"])
-            if symbol["st_shndx"] == "SHN_UNDEF":
-                assert symbol.name in ("mp_fun_table", "mp_native_qstr_table"), symbol.name
-                continue
-            section = sections[symbol["st_shndx"]]
-            bases.setdefault(section.name, set()).add(found - expected - symbol["st_value"])
-        assert numbers > 20
-        # Addresses are those in the code and in the read-only data, which follow each other in the file: one for each section.
-        assert {".text", ".data.rel.ro"} <= set(bases)
-        assert all(len(found_at) == 1 for found_at in bases.values()), bases
-        del bases[".text"]
-        starts = set()
-        for name, (base,) in bases.items():
-            data = elf.get_section_by_name(name).data()
-            if name != ".data.rel.ro":  # in which there are addresses
-                assert mpy.count(data) == 1, name
-                starts.add(mpy.index(data) - base)
-        assert len(starts) == 1

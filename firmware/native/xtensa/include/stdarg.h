@@ -1,7 +1,8 @@
 /*
  * LLVM 22's va_arg reads the wrong places on Xtensa: va_start forgets that its pointer to the saved registers should
  * stand where the first named argument would be, and the step from registers to the stack is miscounted. What it saves
- * is right. So this va_list is the calling convention's own, set from LLVM's and read here. Arguments of 4 bytes only.
+ * is right. So this va_list is the calling convention's own, set from LLVM's and read here. Of arguments of 4 bytes
+ * only: to read another ends the program.
  */
 #ifndef STDARG_H
 #define STDARG_H
@@ -21,12 +22,16 @@ typedef struct {
     } while (0)
 #define va_end(list) ((void)(list))
 #define va_copy(to, from) ((to) = (from))
-#define va_arg(list, type)                                                                                             \
-    (*(type *)(void *)xtensa_next_argument(&(list) + 0 * sizeof(char[sizeof(type) == 4 ? 1 : -1])))
+#define va_arg(list, type) (*(type *)(void *)xtensa_next_argument(&(list), sizeof(type)))
 
-static inline const char *xtensa_next_argument(va_list *list)
+_Noreturn void abort(void);
+
+static inline const char *xtensa_next_argument(va_list *list, unsigned size)
 {
     unsigned at = list->next;
+    if (size != 4) {
+        abort();
+    }
     if (at == 24) {
         at = 32;
     }

@@ -1,4 +1,4 @@
-# Where a program begins under qemu-xtensa, and its system calls: number in a2, arguments in a6, a3, a4, a5.
+# Where a program begins under qemu-xtensa.
         .text
         .literal_position
         .global _start
@@ -22,21 +22,3 @@ _start:
         .literal muluh_address, muluh_install
         .literal main_address, main
         .literal exit_address, exit
-
-        .macro  system_call name, number
-        .global linux_\name
-        .p2align 2
-linux_\name:
-        entry   a1, 32
-        mov     a6, a2
-        movi    a2, \number
-        syscall
-        retw
-        .endm
-
-        system_call open, 8
-        system_call close, 9
-        system_call read, 12
-        system_call write, 13
-        system_call exit, 118
-        system_call sigaction, 226

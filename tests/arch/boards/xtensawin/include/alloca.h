@@ -1,0 +1,2 @@
+/* MicroPython asks it for alloca. */
+#define alloca __builtin_alloca

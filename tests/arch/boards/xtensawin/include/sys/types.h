@@ -1,0 +1,1 @@
+/* MicroPython's headers ask for it, and use nothing of it here. */
