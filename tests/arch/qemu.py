@@ -90,6 +90,7 @@ class Board:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            cwd=self._folder.name,  # where a crash leaves its core
         )
         self._unread = b""
         try:

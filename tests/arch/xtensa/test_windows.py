@@ -26,7 +26,7 @@ def refusal():
         return str(error)
 
 def kept():
-    # What nobody but a register knows of is not collected.
+    # Through collections, which have to see what only registers hold.
     gc.collect()
     parts = [core.hash(1, bytes([i])) for i in range(8)]
     gc.collect()
