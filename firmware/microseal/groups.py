@@ -4,7 +4,12 @@ from . import crypto, errors
 from .errors import Refused
 from .membership import Membership
 from .topics import check_topic
+from .wire import u32
 
+_LEFT = (
+    "left"  # record: first 8 bytes of the gid's hash ‖ u32(epoch) for each group that this device was in and is out of
+)
+_MOST_LEFT = 64  # of them; one more keeps its place among the groups
 _CACHED = 32  # topics whose group is remembered
 _CACHED_TOPIC = 128  # bytes of the longest of them: anybody can send on thousands of long topics
 
@@ -18,11 +23,15 @@ class Groups:
         self._limit = limit
         self._senders = senders
         self._cache = {}  # topic -> (Membership, kind)
+        self._left = store.load(_LEFT) or b""
         self.by_gid = {}
 
-    def _record(self, gid):
+    def _name(self, gid):
         # Not the gid itself: it may have characters that a FAT file system does not take.
-        return "group-" + crypto.core.hash(self._identities[0].suite, gid)[:8].hex()
+        return crypto.core.hash(self._identities[0].suite, gid)[:8]
+
+    def _record(self, gid):
+        return "group-" + self._name(gid).hex()
 
     def restore(self):
         """Takes up the groups that `switch` stored."""
@@ -32,6 +41,8 @@ class Groups:
             if content:
                 self.by_gid[gid] = group = Membership(self._identities, gid, self._senders)
                 group.restore(content)
+                if group.current is None:  # the power may have gone before `_leave` was done with it
+                    self._leave(group)
 
     def get(self, gid):
         """The Membership of gid, which is new if this is the first that is heard of it; Refused(ROOM) if there are too many."""
@@ -39,16 +50,43 @@ class Groups:
         if group is None:
             if len(self.by_gid) >= self._limit:
                 self._drop_unborn()
-            group = self.by_gid[gid] = Membership(self._identities, gid, self._senders)
+            group = self.by_gid[gid] = Membership(self._identities, gid, self._senders, self._last(gid))
         return group
 
     def _drop_unborn(self):
-        """Makes room by forgetting a gid that never had a valid info: anybody can make up a key packet's topic."""
+        """Makes room by forgetting a gid that had no valid info since: anybody can make up a key packet's topic."""
         for gid, group in self.by_gid.items():
-            if group.number is None and group.pending is None:
+            if group.current is None and group.pending is None and group.number == self._last(gid):
                 del self.by_gid[gid]
                 return
         raise Refused(errors.ROOM)
+
+    def _last(self, gid):
+        """The last epoch known of a group that this device is out of; None where none is."""
+        name = self._name(gid)
+        for at in range(0, len(self._left), 12):
+            if self._left[at : at + 8] == name:
+                return int.from_bytes(self._left[at + 8 : at + 12], "big")
+        return None
+
+    def _leave(self, group):
+        """Frees the place of a group that this device is out of; of it stays the epoch's number, behind which there is no way back.
+
+        Safe to repeat after a power cut: that is stored before the group's record goes.
+        """
+        gid, name, left = group.gid, self._name(group.gid), self._left
+        others = b"".join([left[at : at + 12] for at in range(0, len(left), 12) if left[at : at + 8] != name])
+        if len(others) >= 12 * _MOST_LEFT:
+            return
+        self._left = others + name + u32(group.number)
+        self._store.save(_LEFT, self._left)
+        del self.by_gid[gid]
+        self._store.erase(self._record(gid))
+        index = b"".join([entry for entry in _entries(self._store.load("groups") or b"") if entry[1:] != gid])
+        if index:
+            self._store.save("groups", index)
+        else:
+            self._store.erase("groups")
 
     def switch(self, group, now):
         """Lets `group` switch to its pending epoch if it can; True if it did. Stored before it takes effect."""
@@ -56,6 +94,8 @@ class Groups:
         if not group.try_switch(now, self._senders - others, lambda content: self._save(group.gid, content)):
             return False
         self._cache.clear()
+        if group.current is None:
+            self._leave(group)
         return True
 
     def _save(self, gid, content):

@@ -412,7 +412,7 @@ class Member:
         refusal = _refusal_of(self._trust.clock_set)
         if refusal:
             self._fetch((OWN + b"revoked",))  # a forged one may have come after the one that is retained
-        for group in self.groups.by_gid.values():
+        for group in list(self.groups.by_gid.values()):  # one that is left is taken out of it
             refusal = _refusal_of(lambda: self._try_switch(group)) or refusal  # noqa: B023  called at once
         if refusal:
             raise refusal
@@ -440,6 +440,7 @@ class Member:
         if now is None or not self.groups.switch(group, now):  # without a clock the overlap has no end
             return
         self.switches += 1
+        self._asks.pop(group.gid, None)
         self._senders.retain(self.groups.hears)
         self._replay.retain(self.groups.hears)
         if group.current is not None:

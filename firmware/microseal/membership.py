@@ -19,12 +19,12 @@ class Membership:
     identities: this device's own, the oldest first; two while a renewed certificate is taking the place of the one before.
     """
 
-    def __init__(self, identities, gid, limit):
+    def __init__(self, identities, gid, limit, number=None):
         self._identities = identities
         self._suite = identities[0].suite
         self._limit = limit
         self.gid = gid
-        self.number = None  # the highest epoch ever taken: there is no way back behind it
+        self.number = number  # the highest epoch ever taken, None: none; there is no way back behind it
         self.current = None
         self.previous = None
         self.trouble = None

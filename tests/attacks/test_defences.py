@@ -412,7 +412,7 @@ REMOVALS: dict[str, tuple[Removal, ...]] = {
     "other-signer": (SIGNER,),
     "wrong-packet": (set_(group, "_open_group_key", unchecked_group_key),),
     "stolen-packet": (constant_packet_key,),
-    "foreign-groups": (remembers_all_groups,),
+    "foreign-groups": (remembers_all_groups, set_(groups.Groups, "_leave", nothing)),
     # Randomness
     "weak-source": (set_(Entropy, "fresh", chip_alone),),
     # Time and replay

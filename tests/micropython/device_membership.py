@@ -4,6 +4,7 @@ from device_support import (
     Clock,
     NextEpoch,
     control,
+    files_of,
     give_certificates,
     join,
     joined,
@@ -22,6 +23,8 @@ from microseal.envelope import seal
 from microseal.errors import NotReady
 from microseal.group import PUBLISHER, SUBSCRIBER
 from microseal.policy import Policy
+from microseal.store import Store
+from microseal.wire import hexkid
 
 
 def group_of(member, world):
@@ -29,7 +32,11 @@ def group_of(member, world):
 
 
 def offer(member, world, following):
-    member.control(control(b"group/" + world.gid + b"/info"), following.raw)
+    offer_raw(member, world, following.raw)
+
+
+def offer_raw(member, world, raw):
+    member.control(control(b"group/" + world.gid + b"/info"), raw)
 
 
 def test_a_switch_by_key_packets_and_one_by_broadcasts():
@@ -139,19 +146,90 @@ def test_who_is_on_neither_roster_is_out_and_stays_out():
         member = joined(world, 2)
         following = NextEpoch(world, publishers=[0, 1], subscribers=[3])
         following.announce(member)
-        group = group_of(member, world)
-        assert (group.current, group.previous, group.number) == (None, None, following.info.epoch)
-        assert group.trouble == errors.ROLE
         topic, raw, _ = world.envelopes(1, 0)[0]
         again = start(world, 2, directory=member.directory)
         for device in (member, again):
+            assert world.gid not in device.groups.by_gid  # its place is free
             refused(errors.TOPIC, device.open, topic, raw)
             refused(errors.TOPIC, device.seal, topic, b"")
-            refused(errors.EPOCH, device.control, control(b"group/" + world.gid + b"/info"), world.info_raw)
+            for packet in world.packets(2).values():  # a broker that has kept the epoch before
+                device.control(key_topic(world, device.me.kid, packet[0]), packet)
+            refused(errors.EPOCH, offer_raw, device, world, world.info_raw)
+            refused(errors.EPOCH, offer_raw, device, world, following.raw)
+        files = files_of(member.directory)
+        for key in world.epoch(2).keys.values():
+            assert not any(key in content for content in files.values())
         # A later epoch may have it again.
         back = NextEpoch(world, 2)
         back.give(again, 2)
-        assert group_of(again, world).current.keys == back.keys
+        for device in (again, start(world, 2, directory=member.directory)):
+            assert group_of(device, world).current.keys == back.keys
+
+
+class PowerCut(Exception):
+    pass
+
+
+class CutStore(Store):
+    """Its power goes in the middle of a write; `left`: writes before that, None: it stays on."""
+
+    left = None
+
+    def _write(self, name, slot, sequence, content):
+        if CutStore.left == 0:
+            with open(self._path(name, slot), "wb") as file:
+                file.write(b"half")
+            raise PowerCut
+        if CutStore.left is not None:
+            CutStore.left -= 1
+        Store._write(self, name, slot, sequence, content)
+
+
+def test_the_power_goes_while_a_group_is_left():
+    world = scenario(suites[0])
+    following = NextEpoch(world, publishers=[0, 1], subscribers=[3])
+    for writes in (0, 1, 2, 3, 6):  # the last: it does not go
+        member = joined(world, 2, store=CutStore, certificates=False)
+        CutStore.left = writes
+        cut = True
+        try:
+            following.announce(member)
+            cut = False
+        except PowerCut:
+            pass
+        CutStore.left = None
+        again = start(world, 2, directory=member.directory)
+        if not writes:
+            assert group_of(again, world).number == world.info().epoch
+            following.announce(again)
+        assert world.gid not in again.groups.by_gid
+        for packet in world.packets(2).values():
+            again.control(key_topic(world, again.me.kid, packet[0]), packet)
+        refused(errors.EPOCH, offer_raw, again, world, world.info_raw)
+        for key in world.epoch(2).keys.values():
+            assert not any(key in content for content in files_of(member.directory).values())
+    assert not cut
+
+
+def test_the_places_of_groups_that_one_is_out_of():
+    """Made-up key packets push them out of memory as they do others; what they leave is there when the number of them is full."""
+    world = scenario(suites[0])
+    member = joined(world, 2, groups=2)
+    NextEpoch(world, publishers=[0, 1], subscribers=[3]).announce(member)
+    for name in (world.gid, b"one", b"two", b"three", world.gid):
+        member.control(control(b"key/" + name + b"/" + hexkid(member.me.kid) + b"/1"), bytes(86))
+    refused(errors.EPOCH, offer_raw, member, world, world.info_raw)
+    full = joined(world, 2, groups=2)
+    full._store.save("left", bytes(12 * 64))
+    full = start(world, 2, directory=full.directory, groups=2)
+    following = NextEpoch(world, publishers=[0, 1], subscribers=[3])
+    following.announce(full)
+    for device in (full, start(world, 2, directory=full.directory, groups=2)):
+        for name in (b"one", b"two", b"three"):
+            device.control(control(b"key/" + name + b"/" + hexkid(device.me.kid) + b"/1"), bytes(86))
+        group = group_of(device, world)
+        assert (group.current, group.previous, group.number) == (None, None, following.info.epoch)
+        refused(errors.EPOCH, offer_raw, device, world, world.info_raw)
 
 
 def test_an_info_is_used_up_to_its_not_after():
