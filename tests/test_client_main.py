@@ -96,7 +96,9 @@ def test_a_board_from_its_claim_through_all_that_can_be_missing(
         broker.stop()
         flash = tmp_path / "flash"
         secret = provision(house, flash, broker.port)
+        (flash / "microseal-state").mkdir(0o755)
         boards.append(board := Board(flash))
+        assert board.says("other users can read it: chmod 700 microseal-state")
         assert board.says("claim file taken in") and board.says(r"not connected: no connection to the broker \(.*\)")
         assert not (flash / "claim.json").exists()
         broker.start()
