@@ -63,8 +63,6 @@ def take_claim():
         os.mkdir(STATE)
     except OSError:
         pass  # it is there
-    if chip.IS_COMPUTER and os.stat(STATE)[0] & 0o077:
-        log("keys are in", STATE, "and other users can read it: chmod 700", STATE)
     store = Store(STATE)
     if not provisioned(store):
         try:
@@ -75,6 +73,8 @@ def take_claim():
         file.write(b" " * len(raw))
     os.remove(CLAIM)
     log("claim file taken in")
+    if chip.IS_COMPUTER and os.stat(STATE)[0] & 0o077:
+        log("keys are in", STATE, "and other users can read it: chmod 700", STATE)
 
 
 class Missing(Exception):
