@@ -484,7 +484,7 @@ class Member:
     def _raise_floor(self, t, now):
         """Called before a message dated t is accepted. A sender far ahead costs one write in two minutes, all others none."""
         if t > now + self._clock.slack and t > self._floor:
-            floor = now + 2 * AHEAD  # not AHEAD: the next one may be dated as far ahead of a clock that has gone on
+            floor = t + AHEAD  # so that two minutes pass before one can be dated after it
             self._store.save("floor", u32(floor))
             self._floor = floor
 
