@@ -59,6 +59,9 @@ class Power:
         os.mkdir(path)
         self.tick()
 
+    def stat(self, path):
+        return os.stat(path)
+
     def remove(self, path):
         self.tick()
         os.remove(path)
