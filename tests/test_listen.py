@@ -20,8 +20,10 @@ from microseal.inbox import Message
 from microseal.policy import Policy
 from microseal_host.authority import registry
 from microseal_host.failure import DENIED, INTERRUPTED, NEGATIVE, NOT_READY, OK, USAGE
+from microseal_host.member.client import MemberClient
 from microseal_host.mqtt import Address, new_client
 from microseal_host.sim.broker import Broker
+from world import World
 
 MICROSEAL = Path(sys.executable).parent / "microseal"
 
@@ -288,3 +290,26 @@ def test_mode_3_travels_on_a_connection_of_its_own(tmp_path: Path, broker: Broke
     names = [line.split(" as ")[1].split(" ")[0] for line in log.read_text()[before:].splitlines() if " as " in line]
     assert {"one", "other"} <= set(names)
     assert len([name for name in names if len(name) == 16 and set(name) <= set("0123456789abcdef")]) == 2
+
+
+def test_who_says_that_it_listens_hears() -> None:
+    """After a message from a clock that is ahead, a receiver that starts again takes none for a while, and says so."""
+
+    class Confirmed:
+        def hears(self, filters: set[bytes]) -> bool:
+            return True
+
+    with World() as world:
+        pump, desk = world.enrol("pump", ahead=10), world.enrol("desk")
+        world.form("plant", [pump], [desk], topics=["plant/#"])
+
+        for deaf in (0, 131):  # what was taken is dated 10 s ahead; 120 s, and its own second, come on top
+            client = MemberClient(desk.member, Address("nowhere"), None)
+            client._link = Confirmed()  # type: ignore[assignment]
+            assert (client.deaf_for, client.listening) == (deaf, not deaf)
+            world.advance(deaf)
+            assert client.listening
+            pump.publish("plant/level", b"4.2")
+            world.settle()
+            assert desk.messages.pop().payload == b"4.2"
+            desk.restart()

@@ -134,6 +134,11 @@ class Member:
         self._clock_known()
         return now
 
+    @property
+    def deaf_until(self):
+        """The second up to which messages are not taken, because they may have been before the start; None without a clock."""
+        return self._inbox.started
+
     def can_seal(self):
         """Whether there is an identity and a clock, and the second in which this start, or a new boot value, fell is over.
 

@@ -62,6 +62,8 @@ def listen(
                 if not client.heard_filters():
                     where = "no group yet" if not _joined(client) else "no group in which it hears anything"
                     return f"{me} is in {where}: microseal group add GROUP {me} --subscribe"
+                if client.deaf_for:
+                    return f"{me} has just started: messages are taken in {client.deaf_for} s"
                 return "the broker has not confirmed the subscriptions"
 
             def ready() -> bool:

@@ -18,7 +18,6 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.reasoncodes import ReasonCode
 
 from microseal import errors
-from microseal.clock import SystemClock
 from microseal.envelope import ANONYMOUS
 from microseal.errors import MicrosealError, Refused
 from microseal.group import PUBLISHER, SUBSCRIBER
@@ -156,8 +155,6 @@ class MemberClient:
         self._on_refused = on_refused
         self._events: queue.Queue[Event] = queue.Queue(_WAITING)
         self._anonymous: _Link | None = None
-        # A receiver that keeps no windows on disk takes only what is dated after its start (section 6, rule 5).
-        self._deaf_until = int(time.time()) + SystemClock.slack + 1
 
     def __enter__(self) -> Self:
         self._link = _Link(self._address, self.member.id.decode(), self._events, self)
@@ -231,9 +228,15 @@ class MemberClient:
         return found
 
     @property
+    def deaf_for(self) -> int:
+        """For how many seconds no message is new enough: one dated before the start could have been taken then (rule 5)."""
+        member = self.member
+        return max(0, member.deaf_until + 1 - member.now()) if member.enrolled else 0
+
+    @property
     def listening(self) -> bool:
         """Whether what is sealed and sent from now on is heard: the broker has confirmed the subscriptions to all of it."""
-        if time.time() < self._deaf_until:
+        if self.deaf_for > 0:
             return False
         plain, unnamed = self._split()
         return (
