@@ -35,6 +35,7 @@ pytestmark = pytest.mark.timeout(1200)
 MODES = (1, 2, 3)
 FEW, MANY = 5, 25  # messages after which the free heap is looked at; --long: 100 and 1000
 PATIENCE = 400  # s, for a board that computes for a second what others do in ten milliseconds
+A_MESSAGE = 4  # s, the same for each message of many
 
 # What runs on the board. Time that an emulated chip spends computing passes for it many times slower than for everybody else: it asks
 # for the time again before it is too far behind, and what keeps its connection alive is rare.
@@ -170,8 +171,8 @@ def member(board: Board, desk: Desk, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @contextmanager
-def bridged(board: Board, desk: Desk, code: str) -> Iterator[Callable[[str], Told]]:
-    """The board runs the code, with the bridge on its cable; the function waits for a line that begins with a word."""
+def bridged(board: Board, desk: Desk, code: str, patience: float = PATIENCE) -> Iterator[Callable[[str], Told]]:
+    """The board runs the code, with the bridge on its cable; the function waits for a line that begins with a word, patience in s."""
     board.begin(PROGRAM + code)
     board.release()
     command = [MICROSEAL, "bridge", board.port, "--broker", f"{desk.broker.host}:{desk.broker.port}", "--no-start"]
@@ -206,7 +207,7 @@ def bridged(board: Board, desk: Desk, code: str) -> Iterator[Callable[[str], Tol
 
     def until(word: str) -> Told:
         with news:
-            assert news.wait_for(lambda: told.of(word) or told.of("ended"), PATIENCE), told.lines
+            assert news.wait_for(lambda: told.of(word) or told.of("ended"), patience), told.lines
         assert told.of(word), told.lines
         return told
 
@@ -259,7 +260,7 @@ client.disconnect()
 tell("done")
 """
     counts = []
-    with bridged(board, desk, code) as until:
+    with bridged(board, desk, code, PATIENCE + A_MESSAGE * many) as until:
         until("warm")
         if WEAR not in board.lacks:
             counts.append(board.flash_operations())
