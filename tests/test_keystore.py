@@ -206,3 +206,11 @@ def test_another_schema_version_is_left_alone(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_database() -> None:
     with pytest.raises(Failure, match="no driver"):
         database.open_existing("nosuch://host/name")
+
+
+def test_a_reader_has_one_view(tmp_path: Path) -> None:
+    house = House(tmp_path / "house")
+    with house.database.read() as connection:
+        before = registry.revision(connection)
+        house.group("g")
+        assert registry.revision(connection) == before and registry.list_groups(connection) == []
