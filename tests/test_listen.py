@@ -292,17 +292,29 @@ def test_mode_3_travels_on_a_connection_of_its_own(tmp_path: Path, broker: Broke
     assert len([name for name in names if len(name) == 16 and set(name) <= set("0123456789abcdef")]) == 2
 
 
+class Confirmed:
+    """A connection whose broker has confirmed everything."""
+
+    connected, subscribed = True, {b"microseal/signer"}
+
+    def __init__(self) -> None:
+        self.fetched: list[bytes] = []
+
+    def hears(self, filters: set[bytes]) -> bool:
+        return True
+
+    def want(self, filters: set[bytes]) -> bool:
+        return False
+
+    def fetch(self, topic: bytes) -> None:
+        self.fetched.append(topic)
+
+
 def test_who_says_that_it_listens_hears() -> None:
     """After a message from a clock that is ahead, a receiver that starts again takes none for a while, and says so."""
-
-    class Confirmed:
-        def hears(self, filters: set[bytes]) -> bool:
-            return True
-
     with World() as world:
         pump, desk = world.enrol("pump", ahead=10), world.enrol("desk")
         world.form("plant", [pump], [desk], topics=["plant/#"])
-
         for deaf in (0, 131):  # what was taken is dated 10 s ahead; 120 s, and its own second, come on top
             client = MemberClient(desk.member, Address("nowhere"), None)
             client._link = Confirmed()  # type: ignore[assignment]
@@ -313,3 +325,13 @@ def test_who_says_that_it_listens_hears() -> None:
             world.settle()
             assert desk.messages.pop().payload == b"4.2"
             desk.restart()
+
+
+def test_what_is_wanted_no_more_is_not_fetched() -> None:
+    with World() as world:
+        client = MemberClient(world.enrol("desk").member, Address("nowhere"), None)
+        client._link = link = Confirmed()  # type: ignore[assignment]
+        client.member._shared = True  # it has nothing to send
+        client.member._fetch((b"microseal/group/left/info", b"microseal/signer"))
+        client._serve()
+        assert link.fetched == [b"microseal/signer"]

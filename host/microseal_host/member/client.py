@@ -306,7 +306,8 @@ class MemberClient:
             self.member.tick()
             again = self._subscribe()
             for topic in self.member.take_refetch():
-                self._link.fetch(topic)
+                if topic in self._link.subscribed:  # what is wanted no more would stay subscribed for good
+                    self._link.fetch(topic)
             for topic, payload in self.member.take_outgoing():
                 self._link.publish(topic, payload)
                 again = True
