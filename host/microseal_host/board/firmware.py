@@ -41,6 +41,7 @@ class Image:
         self._folder = folder
         self._lock = threading.Lock()
         self._found: tuple[bytes, bytes] | None = None
+        self._refused: Failure | None = None  # once for all boards
 
     @property
     def given(self) -> bool:
@@ -53,6 +54,8 @@ class Image:
         Every board gets these very bytes: what becomes of the file after it was checked is nobody's concern.
         """
         with self._lock:
+            if self._refused is not None:
+                raise self._refused
             if self._found is None:
                 data = _read(self._file) if self._file is not None else self._fetch(progress)
                 self._found = data, _check(data, self._board)
@@ -62,10 +65,11 @@ class Image:
         fetched = images.fetch(self._board.image, self._folder, progress)
         if not fetched.pinned and not self._approve(fetched.sha256):
             images.discard(fetched)
-            raise Failure(
+            self._refused = Failure(
                 f"the image {self._board.image.url} is not used: nobody vouches for its SHA-256 {fetched.sha256}",
                 f"if it is right: ./flash.sh {self._board.name} --pin; or give the image as --firmware FILE",
             )
+            raise self._refused
         data = _read(fetched.path)
         if hashlib.sha256(data).hexdigest() != fetched.sha256:
             raise Failure(
