@@ -290,6 +290,10 @@ def test_a_database_that_is_damaged_or_hostile(desk: Desk) -> None:
     desk.run("group", "create", "g", "--topic", "g/#")
     desk.run("group", "show", "g", code=NOT_READY)
     assert "cannot use the database: no such table: seats" in desk.said
+    with closing(sqlite3.connect("microseal.db")) as connection, connection:
+        connection.execute("update state set lease_holder = '[1]', lease_until = 1e12")
+    desk.run("authority", "status", code=DENIED)
+    assert "altered: state/1/lease_holder" in desk.said
 
 
 @pytest.mark.parametrize("host", ["", "a\0b", "x" * 64 + ".org"])

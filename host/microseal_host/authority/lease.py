@@ -9,12 +9,14 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
 from ..failure import NOT_READY, Failure
 from . import schema
 from .database import Database
+from .keyring import altered
 
 TIME = 8.0  # s that a lease lasts
 RENEW = 2.0  # s between renewals
@@ -39,7 +41,7 @@ class Lease:
         with self._database.write() as connection:
             row = self._row(connection)
             if _is_held(row.lease_holder, row.lease_until, self._database.now(connection)):
-                holder = json.loads(row.lease_holder)
+                holder = _parse(row.lease_holder)
                 raise Failure(
                     f"an authority service is running on this database: process {holder['pid']} on {holder['host']}",
                     "only one may; stop that one first",
@@ -90,9 +92,19 @@ def _is_held(holder: str | None, until: float, now: float) -> bool:
     if holder is None or until <= now:
         return False
     # A service on this machine that was killed left its lease behind: that one need not be waited for.
-    known = json.loads(holder)
+    known = _parse(holder)
     here = _place()
     return any(known[name] != here[name] for name in here) or _start_of(known["pid"]) == known["started"]
+
+
+def _parse(holder: str) -> dict[str, Any]:
+    try:
+        known = json.loads(holder)
+        if not {"host", "namespace", "pid", "started"} <= set(known):
+            raise ValueError
+    except (ValueError, TypeError):
+        raise altered("state/1/lease_holder") from None
+    return known
 
 
 def _place() -> dict[str, str]:
