@@ -107,6 +107,17 @@ def test_unicode_and_long_topics(plant: Plant, pump: Device, desk: Device) -> No
         assert until(lambda topic=topic: desk.heard(topic) == ["grüße"]), desk.told
 
 
+def test_topics_that_grow_take_no_memory(plant: Plant, pump: Device, desk: Device) -> None:
+    """Anybody can send on them; each that is taken would make room for a longer one."""
+    desk.do("client.subscribe('home/#')")
+    most = max(32768, desk.do("client._largest") + 8192 + 4)
+    for size in range(8000, 64000, 8000):
+        pump.do(f"client._main.publish('home/' + 't' * {size}, bytes(8000), qos=1)")
+    pump.do("client.publish('home/last', 'after them', qos=1)")
+    assert until(lambda: desk.heard()[-1:] == ["after them"])
+    assert desk.do("client._main.max_packet") <= most
+
+
 def test_sizes_up_to_what_the_policy_allows(plant: Plant, pump: Device, desk: Device) -> None:
     form(plant, "large", 2, (0, "#"), max_size=60000)
     form(plant, "larger", 3, (0, "#"), max_size=60001)

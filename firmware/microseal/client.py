@@ -31,6 +31,7 @@ from .wire import check_client_id
 READY = 30  # s that connect takes at most, where it is not told otherwise
 STATES = 16  # state topics whose last message is published again in a new epoch
 _CONTROL = 8192  # bytes of the largest message under microseal/ that is read whole; rosters stream
+_TOPIC = 8192  # bytes of the longest topic on which a message is read: one that is longer would make room for the next
 _HELD = 32768  # bytes of messages that may wait for a callback, unless the policy allows a single one that is larger
 _OVERHEAD = 224  # bytes of an envelope beyond its message
 _PACKETS = 16  # packets that one look into a connection handles
@@ -522,7 +523,7 @@ class MQTTClient(Callbacks):
                 return _Sink(reader)
             if length > _CONTROL:
                 return _Sink(None, Refused(errors.SIZE))
-        elif length > self._largest:
+        elif length > self._largest or len(topic) > _TOPIC:
             return _Sink(None, Refused(errors.SIZE))
         else:
             channel.max_packet = max(channel.max_packet, length + len(topic) + 4)
