@@ -104,7 +104,7 @@ def test_inverse_and_root(name: str, suite: int, order: bool) -> None:
     m, pick, one = field.m, random.Random(7), field.form.over % field.m
     for a in [0, one, m - one, *(number(pick, m) for _ in range(8))]:
         assert field.call("fe_invert", a) == (pow(a, -1, m) * one * one % m if a else 0)
-        if m % 4 == 3:
+        if not order:
             assert field.call("fe_sqrt", a * a * pow(one, -1, m) % m) in (a, (m - a) % m)
 
 

@@ -84,7 +84,7 @@ def test_inverse_and_root(suite: int, order: bool) -> None:
     for a in [0, one, m - one, *(number(pick, m) for _ in range(12))]:
         inverse = field.call("fe_invert", a)
         assert inverse == (pow(a, -1, m) * one * one % m if a else 0)
-        if m % 4 == 3:
+        if not order:
             square = a * a * pow(one, -1, m) % m
             assert field.call("fe_sqrt", square) in (a, (m - a) % m)
 

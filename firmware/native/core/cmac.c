@@ -51,7 +51,7 @@ void ms_cmac_final(ms_cmac *ctx, uint8_t out[MS_TAG_SIZE])
     for (unsigned i = 0; i < 4; i++) {
         store32(out + 4 * i, ctx->chain[i]);
     }
-    ms_wipe(subkey, sizeof subkey);
+    forget(subkey);
     ms_wipe(ctx, sizeof *ctx);
     burn_stack_shallow();
 }

@@ -4,17 +4,19 @@
 
 #include "field.h"
 
-/* The comb of point_mul_base: digits of COMB_TEETH bits COMB_SPACING apart, COMB_BLOCKS of them side by side. */
-#define COMB_BLOCKS 2
+/*
+ * The comb of point_mul_base: digits of COMB_TEETH bits, COMB_SPACING apart. One of 2 KB would take a sixth less time:
+ * in two parts of 26 digits each, it has half of the doublings and as many additions.
+ */
 #define COMB_TEETH 5
-#define COMB_SPACING 26
+#define COMB_SPACING 52
 #define COMB_ENTRIES (1 << (COMB_TEETH - 1)) /* the other half are their negatives */
 
 typedef struct {
     modulus p, q;
     fe b; /* in Montgomery form, like the table */
-    /* comb[j][u] = 2^(130 j) * (2^104 + sum over i < 4 of (+1 if bit i of u else -1) * 2^(26 i)) * G as x, y */
-    fe comb[COMB_BLOCKS][COMB_ENTRIES][2];
+    /* comb[u] = (2^208 + sum over i < 4 of (+1 if bit i of u else -1) * 2^(52 i)) * G as x, y */
+    fe comb[COMB_ENTRIES][2];
 } curve;
 
 /* The curve of a suite; null if the suite is unknown or not built in. */

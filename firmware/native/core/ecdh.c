@@ -22,8 +22,8 @@ ms_error ms_base_mul(uint8_t suite, const uint8_t k[MS_SCALAR_SIZE], uint8_t out
         point_mul_base(&r, scalar, c);
         error = point_encode(out, &r, c);
     }
-    ms_wipe(scalar, sizeof scalar);
-    ms_wipe(&r, sizeof r);
+    forget(scalar);
+    forget(r);
     burn_stack();
     return error;
 }
@@ -32,15 +32,12 @@ ms_error ms_mul_add(uint8_t suite, const uint8_t k[MS_SCALAR_SIZE], const uint8_
                     uint8_t out[MS_POINT_SIZE])
 {
     fe scalar;
-    point r, a;
+    point r;
     const curve *c = curve_of(suite);
     if (!c) {
         return MS_ERR_SUITE;
     }
-    ms_error error = point_decode(&a, A, c);
-    if (!error && P) {
-        error = point_decode(&r, P, c);
-    }
+    ms_error error = P ? point_decode(&r, P, c) : MS_OK;
     if (!error) {
         error = scalar_load_checked(scalar, k, c);
     }
@@ -50,11 +47,13 @@ ms_error ms_mul_add(uint8_t suite, const uint8_t k[MS_SCALAR_SIZE], const uint8_
         } else {
             point_mul_base(&r, scalar, c);
         }
-        point_add(&r, &r, &a, c);
+        error = point_add_encoded(&r, A, c); /* A only now, as the multiplication takes the most of the stack */
+    }
+    if (!error) {
         error = point_encode(out, &r, c);
     }
-    ms_wipe(scalar, sizeof scalar);
-    ms_wipe(&r, sizeof r);
+    forget(scalar);
+    forget(r);
     burn_stack();
     return error;
 }
@@ -75,8 +74,8 @@ ms_error ms_ecdh(uint8_t suite, const uint8_t k[MS_SCALAR_SIZE], const uint8_t P
         point_mul(&r, scalar, &r, c);
         error = point_encode_x(out, &r, c);
     }
-    ms_wipe(scalar, sizeof scalar);
-    ms_wipe(&r, sizeof r);
+    forget(scalar);
+    forget(r);
     burn_stack();
     return error;
 }

@@ -23,21 +23,15 @@ static MS_NOINLINE void hash_certificate(fe e, uint8_t suite, const void *cert, 
 static MS_NOINLINE ms_error public_key(uint8_t Q[MS_POINT_SIZE], const fe e, const uint8_t C[MS_POINT_SIZE],
                                        const uint8_t q_ca[MS_POINT_SIZE], const curve *c)
 {
-    point r, ca;
+    point r;
     ms_error error = point_decode(&r, C, c);
-    if (!error) {
-        error = point_decode(&ca, q_ca, c);
-    }
-    if (error) {
-        return error;
-    }
-    if (fe_is_zero(e)) {
-        r = ca;
-    } else {
+    if (!error && fe_is_zero(e)) {
+        error = point_decode(&r, q_ca, c);
+    } else if (!error) {
         point_mul(&r, e, &r, c);
-        point_add(&r, &r, &ca, c);
+        error = point_add_encoded(&r, q_ca, c);
     }
-    return point_encode(Q, &r, c);
+    return error ? error : point_encode(Q, &r, c);
 }
 
 ms_error ms_ecqv_issue(uint8_t suite, const void *cert, size_t length, const uint8_t k[MS_SCALAR_SIZE],
@@ -63,9 +57,9 @@ ms_error ms_ecqv_issue(uint8_t suite, const void *cert, size_t length, const uin
             fe_store(a, e);
         }
     }
-    ms_wipe(blind, sizeof blind);
-    ms_wipe(key, sizeof key);
-    ms_wipe(e, sizeof e);
+    forget(blind);
+    forget(key);
+    forget(e);
     burn_stack_shallow();
     return error;
 }
@@ -110,8 +104,8 @@ static MS_NOINLINE ms_error private_key(uint8_t d[MS_SCALAR_SIZE], const fe e, c
             }
         }
     }
-    ms_wipe(x, sizeof x);
-    ms_wipe(y, sizeof y);
+    forget(x);
+    forget(y);
     return error;
 }
 

@@ -1,29 +1,25 @@
 /* What the errors are called. */
 #include "microseal_core.h"
 
+/* One after the other, from MS_OK on; then that of all other numbers. */
+static const char texts[] = "no error\0"
+                            "unknown suite\0"
+                            "wrong length\0"
+                            "scalar out of range\0"
+                            "not a point of the curve\0"
+                            "result is the point at infinity\0"
+                            "result is zero\0"
+                            "key does not fit the certificate\0"
+                            "signature is not valid\0"
+                            "tag does not match\0"
+                            "unknown error";
+
 const char *ms_error_text(ms_error error)
 {
-    switch (error) {
-    case MS_OK:
-        return "no error";
-    case MS_ERR_SUITE:
-        return "unknown suite";
-    case MS_ERR_LENGTH:
-        return "wrong length";
-    case MS_ERR_SCALAR:
-        return "scalar out of range";
-    case MS_ERR_POINT:
-        return "not a point of the curve";
-    case MS_ERR_INFINITY:
-        return "result is the point at infinity";
-    case MS_ERR_ZERO:
-        return "result is zero";
-    case MS_ERR_CERTIFICATE:
-        return "private key does not fit the certificate";
-    case MS_ERR_SIGNATURE:
-        return "signature is not valid";
-    case MS_ERR_TAG:
-        return "tag does not match";
+    const char *text = texts;
+    unsigned before = error <= MS_OK && error >= MS_ERR_TAG ? (unsigned)(MS_OK - error) : 10;
+    while (before) {
+        before -= *text++ == 0;
     }
-    return "unknown error";
+    return text;
 }

@@ -21,8 +21,8 @@ limb fe_is_less(const fe a, const fe b)
 #if MS_LIMB_BITS == 29
         borrow = (a[i] - b[i] - borrow) >> 31;
 #else
-        dlimb x = (dlimb)a[i] - b[i] - borrow;
-        borrow = (limb)(x >> MS_LIMB_BITS) & 1;
+        const limb x = a[i] - borrow;
+        borrow = (limb)(x > a[i]) | (limb)(x < b[i]);
 #endif
     }
     return mask_of(borrow);
@@ -57,49 +57,70 @@ void fe_one(fe r, const modulus *m)
 #endif
 }
 
-#define RUNS 6
+/* A power in steps: x is squared so many times, then multiplied by what it was before or what was kept. */
+typedef struct {
+    uint8_t squarings, then;
+} power_step;
+
+#define DONE 0
+#define TIMES_BEFORE 1
+#define TIMES_KEPT 2
+#define KEEP 4
+
+/* x^(2^32 - 1) */
+#define POWER_OF_32_ONES(then)                                                                                         \
+    {1, TIMES_BEFORE}, {2, TIMES_BEFORE}, {4, TIMES_BEFORE}, {8, TIMES_BEFORE},                                        \
+    {                                                                                                                  \
+        16, then                                                                                                       \
+    }
+
+#if MS_SUITE1
+/* (p + 1) / 4 = (2^32 - 1) 2^222 + 2^190 + 2^94 */
+static const power_step sqrt_p256[] = {
+    POWER_OF_32_ONES(TIMES_BEFORE),
+    {32, TIMES_KEPT},
+    {96, TIMES_KEPT},
+    {94, DONE},
+};
+#endif
+#if MS_SUITE2
+/* (p + 1) / 4 = (2^32 - 1) (2^32 - 1) (2^128 + 2^96 + 2^64 + 2^32 + 1) 2^62 */
+static const power_step sqrt_sm2[] = {
+    POWER_OF_32_ONES(TIMES_BEFORE),
+    POWER_OF_32_ONES(TIMES_BEFORE | KEEP),
+    {32, TIMES_KEPT},
+    {32, TIMES_KEPT},
+    {32, TIMES_KEPT},
+    {32, TIMES_KEPT},
+    {62, DONE},
+};
+#endif
 
 void fe_sqrt(fe r, const fe a, const modulus *m)
 {
-    /* r = a^((m + 1) / 4), from the exponent's top bit on: bits that are 1 are taken in runs of 32, 16, 8, 4, 2 or 1.
-     */
-    fe e, x, runs[RUNS]; /* runs[j] = a^(2^(2^j) - 1) */
-    limb carry = 1;      /* (m + 1) / 4 = floor(m / 4) + 1, as m = 3 mod 4 */
-    for (int i = 0; i < LIMBS; i++) {
-        limb above = i + 1 < LIMBS ? m->m[i + 1] : 0;
-        e[i] = ((m->m[i] >> 2 | above << (MS_LIMB_BITS - 2)) + carry) & LIMB_MASK;
-        carry &= e[i] == 0;
+    fe before, kept;
+#if MS_SUITE1 && MS_SUITE2
+    const power_step *step = m->shape == SHAPE_P256 ? sqrt_p256 : sqrt_sm2;
+#elif MS_SUITE1
+    const power_step *step = sqrt_p256;
+#else
+    const power_step *step = sqrt_sm2;
+#endif
+    fe_copy(kept, a);
+    fe_copy(r, kept);
+    for (;; step++) {
+        fe_copy(before, r);
+        for (unsigned i = step->squarings; i > 0; i--) {
+            fe_sqr(r, r, m);
+        }
+        if (step->then == DONE) {
+            return;
+        }
+        fe_mul(r, r, step->then & TIMES_KEPT ? kept : before, m);
+        if (step->then & KEEP) {
+            fe_copy(kept, r);
+        }
     }
-    fe_copy(runs[0], a);
-    for (unsigned j = 1; j < RUNS; j++) {
-        fe_copy(x, runs[j - 1]);
-        for (unsigned i = 0; i < 1u << (j - 1); i++) {
-            fe_sqr(x, x, m);
-        }
-        fe_mul(runs[j], x, runs[j - 1], m);
-    }
-    int started = 0;
-    for (unsigned top = 256; top > 0;) {
-        unsigned ones = 0, j = RUNS - 1;
-        while (ones < 32 && ones < top && fe_bit(e, top - 1 - ones)) {
-            ones++;
-        }
-        while (j > 0 && 1u << j > ones) {
-            j--;
-        }
-        const unsigned length = 1u << j;
-        for (unsigned i = 0; started && i < length; i++) {
-            fe_sqr(x, x, m);
-        }
-        if (ones && started) {
-            fe_mul(x, x, runs[j], m);
-        } else if (ones) {
-            fe_copy(x, runs[j]);
-            started = 1;
-        }
-        top -= length;
-    }
-    fe_copy(r, x);
 }
 
 void fe_to_montgomery(fe r, const fe a, const modulus *m)
@@ -111,7 +132,7 @@ void fe_to_montgomery(fe r, const fe a, const modulus *m)
     fe_add(x, a, zero, m);
     fe_add(rr, m->rr, zero, m);
     fe_mul(r, rr, x, m);
-    ms_wipe(x, sizeof x);
+    forget(x);
 #else
     fe_mul(r, m->rr, a, m);
 #endif

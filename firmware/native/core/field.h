@@ -67,11 +67,22 @@ typedef struct {
 #endif
 MS_PRODUCT void fe_mul(fe r, const fe a, const fe b, const modulus *m);
 MS_PRODUCT void fe_sqr(fe r, const fe a, const modulus *m);
+#if MS_LIMB_BITS == 29
+/* r = a + times * b, with times from -2 to 1: what the three functions below are made of. */
+MS_INTERNAL void fe_add_times(fe r, const fe a, const fe b, limb times, const modulus *m);
+#endif
+#if MS_LIMB_BITS == 29 && defined MS_ONE_UNIT
+#    define fe_add(r, a, b, m) fe_add_times(r, a, b, 1, m)
+#    define fe_sub(r, a, b, m) fe_add_times(r, a, b, (limb) - 1, m)
+#else
 MS_FIELD void fe_add(fe r, const fe a, const fe b, const modulus *m);
 MS_FIELD void fe_sub(fe r, const fe a, const fe b, const modulus *m);
+#endif
 
 /* r = a - 2b. r may alias a, not b. */
-#if MS_LIMB_BITS == 29
+#if MS_LIMB_BITS == 29 && defined MS_ONE_UNIT
+#    define fe_sub_twice(r, a, b, m) fe_add_times(r, a, b, (limb) - 2, m)
+#elif MS_LIMB_BITS == 29
 MS_INTERNAL void fe_sub_twice(fe r, const fe a, const fe b, const modulus *m);
 #else
 static inline void fe_sub_twice(fe r, const fe a, const fe b, const modulus *m)
@@ -116,7 +127,7 @@ MS_INTERNAL void fe_one(fe r, const modulus *m);
 /* r = 1/a, or 0 if a = 0. m is prime. r may alias a. Constant time. */
 MS_INTERNAL void fe_invert(fe r, const fe a, const modulus *m);
 
-/* r = a square root of a if it has one, else some number. m is prime, m = 3 mod 4. r may alias a. */
+/* r = a square root of a if it has one, else some number. m is the p of a curve. r may alias a. */
 MS_INTERNAL void fe_sqrt(fe r, const fe a, const modulus *m);
 
 /* Into and out of Montgomery form. In: any a below 2^256; out: r < m; r may alias a. */
@@ -153,7 +164,7 @@ static inline void fe_normal(fe r, const fe a, const modulus *m)
 #endif
 
 /* Bit i of a, 0 <= i < 256; the time depends on nothing else but i. */
-static inline limb fe_bit(const fe a, unsigned i)
+static inline __attribute__((always_inline)) limb fe_bit(const fe a, unsigned i)
 {
     return a[i / MS_LIMB_BITS] >> (i % MS_LIMB_BITS) & 1;
 }

@@ -208,10 +208,10 @@ MS_NOINLINE void product_any(fe r, const fe a, const fe b, const modulus *m)
     }
     t[2 * LIMBS - 1] += (limb)carry;
     fe_add(r, t + LIMBS, zero, m);
-    ms_wipe(t, sizeof t);
-    ms_wipe(x, sizeof x);
-    ms_wipe(y, sizeof y);
-    ms_wipe(u, sizeof u);
+    forget(t);
+    forget(x);
+    forget(y);
+    forget(u);
 }
 
 #    if !MS_XTENSA
@@ -274,44 +274,43 @@ static inline limb nearest(limb x)
     return 0 - (limb)((int32_t)(x + 0x800000u) >> 24);
 }
 
-MS_NOINLINE void fe_add(fe r, const fe a, const fe b, const modulus *m)
+MS_NOINLINE void fe_add_times(fe r, const fe a, const fe b, limb times, const modulus *m)
 {
-    NEAREST(a[8] + b[8])
-#    define LIMB(i) CARRY(i, a[i] + b[i] + n * m->signed_m[i])
+    NEAREST(a[8] + times * b[8])
+#    define LIMB(i) CARRY(i, a[i] + times * b[i] + n * m->signed_m[i])
     LIMBS_BUT_THE_HIGHEST
 #    undef LIMB
     r[8] = highest + n * m->signed_m[8] + carry;
 }
 
-MS_NOINLINE void fe_sub(fe r, const fe a, const fe b, const modulus *m)
+#    ifndef MS_ONE_UNIT
+void fe_add(fe r, const fe a, const fe b, const modulus *m)
 {
-    NEAREST(a[8] - b[8])
-#    define LIMB(i) CARRY(i, a[i] - b[i] + n * m->signed_m[i])
-    LIMBS_BUT_THE_HIGHEST
-#    undef LIMB
-    r[8] = highest + n * m->signed_m[8] + carry;
+    fe_add_times(r, a, b, 1, m);
 }
 
-MS_NOINLINE void fe_sub_twice(fe r, const fe a, const fe b, const modulus *m)
+void fe_sub(fe r, const fe a, const fe b, const modulus *m)
 {
-    NEAREST(a[8] - 2 * b[8])
-#    define LIMB(i) CARRY(i, a[i] - 2 * b[i] + n * m->signed_m[i])
-    LIMBS_BUT_THE_HIGHEST
-#    undef LIMB
-    r[8] = highest + n * m->signed_m[8] + carry;
+    fe_add_times(r, a, b, (limb)-1, m);
 }
+
+void fe_sub_twice(fe r, const fe a, const fe b, const modulus *m)
+{
+    fe_add_times(r, a, b, (limb)-2, m);
+}
+#    endif
 
 MS_NOINLINE void fe_half(fe r, const fe a, const modulus *m)
 {
     const limb odd = mask_of(a[0] & 1), half = HALF;
-    limb carry = 0, x = a[0] + (m->signed_m[0] & odd), next;
-#    define LIMB(i)                                                                                                    \
-        next = a[(i) + 1] + (m->signed_m[(i) + 1] & odd);                                                              \
-        CARRY(i, (limb)((int32_t)x >> 1) + ((next & 1) << 28))                                                         \
+    limb carry = 0, x = a[0] + (m->signed_m[0] & odd);
+    MS_UNROLLED
+    for (int i = 0; i < LIMBS - 1; i++) {
+        const limb next = a[i + 1] + (m->signed_m[i + 1] & odd);
+        CARRY(i, (limb)((int32_t)x >> 1) + ((next & 1) << 28))
         x = next;
-    LIMBS_BUT_THE_HIGHEST
-#    undef LIMB
-    r[8] = (limb)((int32_t)x >> 1) + carry;
+    }
+    r[LIMBS - 1] = (limb)((int32_t)x >> 1) + carry;
 }
 
 /* r = a + n * m with no limb negative but the highest. n is -1, 0 or 1; r may alias a */

@@ -10,6 +10,8 @@
  *
  * There is no data here and no absolute address, so that the code can lie anywhere.
  */
+#include "config.h"
+
     .syntax unified
     .cpu cortex-m0
     .thumb
@@ -515,15 +517,20 @@ join256:
     ldr r0, [r3, #SHAPE]
     cmp r0, #SHAPE_P256
     beq reduce_p256
+#if MS_SUITE2
     bhi to_reduce_sm2
+#endif
     ldr r0, [sp, #R]
     mov r1, sp
     mov r2, r3
     bl fe_reduce_any
+leave_any:
     leave
 
+#if MS_SUITE2
 to_reduce_sm2:
     b reduce_sm2                @ too far for a condition
+#endif
 
 give_product:
     ldr r0, [sp, #R]
@@ -532,7 +539,7 @@ give_product:
     ldmia r1!, {r4, r5, r6, r7}
     stmia r0!, {r4, r5, r6, r7}
     .endr
-    leave
+    b leave_any
     .size fe_sqr, . - fe_sqr
 
 /*
@@ -688,6 +695,7 @@ reduce_p256:
     sbcs r4, r4
 .endm
 
+#if MS_SUITE2
 /*
  * The same for p of curveSM2, 2^256 - 2^224 - 2^96 + 2^64 - 1, two words at a time: (u0, u1) times 1 - 2^32 is added at
  * word 2, u0 subtracted at word 7 and added at word 8.
@@ -856,6 +864,7 @@ reduce_sm2:
     stmia r0!, {r1, r2, r4, r5}
     leave
     .size reduce_sm2, . - reduce_sm2
+#endif
 
 /*
  * What fe_add and fe_sub modulo p of P-256 have in common: [r0] are words 0 to 2 and r3, r4, r5, r6, r7 words 3 to 7 of
@@ -981,6 +990,7 @@ add_any:
     subs r0, #32
     movs r1, r0
     movs r2, r3
+subtract_any:                   @ from [r1], with r12 above it, [r2]; if that is negative, m is added
     combine subs, sbcs
     mov r1, r12
     movs r4, #0
@@ -1001,11 +1011,9 @@ add_any:
     subs r0, #12
     b add_p256
 sub_any:
-    combine subs, sbcs
-    sbcs r1, r1
-    subs r0, #32
-    add_masked
-    pop {r4, r5, r6, r7, pc}
+    movs r4, #0
+    mov r12, r4
+    b subtract_any
     .size fe_sub, . - fe_sub
 
 /* fe_half(r, a, m): see field.h */
@@ -1017,7 +1025,7 @@ sub_any:
     movs r0, #0
     mov r12, r0                 @ the carry
     ldr r0, [sp]
-    .rept 2
+add_half:
     ldmia r1!, {r4, r5, r6, r7}
     mov lr, r1
     mov r1, r12
@@ -1039,7 +1047,10 @@ sub_any:
     adcs r1, r1
     mov r12, r1
     mov r1, lr
-    .endr
+    ldr r4, [sp]
+    adds r4, #32
+    cmp r4, r0
+    bne add_half
     subs r0, #32
     movs r1, r0
     mov r2, r12                 @ above the top word

@@ -10,6 +10,8 @@
  *
  * There is no data here and no absolute address, so that the code can lie anywhere.
  */
+#include "config.h"
+
     .syntax unified
     .arch armv7e-m
     .thumb
@@ -111,7 +113,9 @@ reduce:
     beq give_product
     ldr r12, [r3, #SHAPE]
     cmp r12, #SHAPE_P256
+#if MS_SUITE2
     bhi reduce_sm2
+#endif
     bne reduce_any
     /*
      * p of P-256. To make the low half 0, u0 * p is added, then u1 * p * 2^32 and so on, where u0 is the lowest word as
@@ -202,6 +206,7 @@ leave:
     add sp, #64
     pop {r0, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}
 
+#if MS_SUITE2
 /* The same for p of curveSM2: u0 is added at words 2 and 8, subtracted at words 3 and 7. */
 reduce_sm2:
     ldm sp, {r0, r1, r2, r3, r4, r5, r6, r7}
@@ -292,6 +297,7 @@ reduce_sm2:
     adcs r2, r8
     adc r3, lr
     b give
+#endif
 
 reduce_any:
     ldr r0, [sp, #R]
@@ -316,7 +322,9 @@ give_product:
 plus_modulus:
     ldr r12, [r3, #SHAPE]
     cmp r12, #SHAPE_P256
+#if MS_SUITE2
     bhi plus_sm2
+#endif
     bne plus_any
     and r12, r1, #1
     adds r4, r1
@@ -328,6 +336,7 @@ plus_modulus:
     adcs r10, r12
     adcs r11, r1
     bx lr
+#if MS_SUITE2
 plus_sm2:
     lsl r12, r1, #1
     adds r4, r1
@@ -339,6 +348,7 @@ plus_sm2:
     adcs r10, r1
     adcs r11, r12
     bx lr
+#endif
 plus_any:
     .macro plus_two low, high, first
     ldm r3!, {r2, r12}

@@ -118,7 +118,7 @@ ms_error ms_gcm_seal(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONC
     start(&it, key, nonce, aad, aad_length, length);
     add_stream(&it, data, length, out);
     make_tag(&it, aad_length, out, length, out + length);
-    ms_wipe(&it, sizeof it);
+    forget(it);
     burn_stack_shallow();
     return MS_OK;
 }
@@ -139,8 +139,8 @@ ms_error ms_gcm_open(const uint8_t key[MS_KEY_SIZE], const uint8_t nonce[MS_NONC
     if (good) {
         add_stream(&it, data, length, out);
     }
-    ms_wipe(&it, sizeof it);
-    ms_wipe(tag, sizeof tag);
+    forget(it);
+    forget(tag);
     burn_stack_shallow();
     return good ? MS_OK : MS_ERR_TAG;
 }

@@ -124,7 +124,7 @@ void ghash_update(ghash *ctx, const uint8_t *data, size_t length)
         uint8_t block[16] = {0};
         memcpy(block, data + 16 * count, rest);
         ghash_blocks(ctx, block, 1);
-        ms_wipe(block, sizeof block);
+        forget(block);
     }
 }
 

@@ -26,7 +26,7 @@ ms_error ms_hmac_init(ms_hmac *ctx, uint8_t suite, const void *key, size_t key_l
     }
     ms_hash_init(&ctx->outer, suite);
     ms_hash_update(&ctx->outer, pad, sizeof pad);
-    ms_wipe(pad, sizeof pad);
+    forget(pad);
     burn_stack_shallow();
     return MS_OK;
 }
@@ -44,7 +44,7 @@ ms_error ms_hmac_final(ms_hmac *ctx, uint8_t out[MS_HASH_SIZE])
         ms_hash_update(&ctx->outer, inner, sizeof inner);
         error = ms_hash_final(&ctx->outer, out);
     }
-    ms_wipe(inner, sizeof inner);
+    forget(inner);
     return error;
 }
 
@@ -77,7 +77,7 @@ ms_error ms_hkdf(uint8_t suite, const void *ikm, size_t ikm_length, const void *
         out += take;
         n -= take;
     }
-    ms_wipe(&keyed, sizeof keyed);
-    ms_wipe(block, sizeof block);
+    forget(keyed);
+    forget(block);
     return MS_OK;
 }

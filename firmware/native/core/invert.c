@@ -72,5 +72,5 @@ MS_NOINLINE void fe_invert(fe r, const fe a, const modulus *m)
         }
     }
     fe_add(r, r, zero, m);
-    ms_wipe(&s, sizeof s);
+    forget(s);
 }

@@ -56,10 +56,9 @@ gcd_round:
      */
     movs r2, #1
     lsls r3, r2, #16
-    movs r5, #5
+    movs r5, #15
     mov r12, r5
 steps:
-    .rept 3
     asrs r5, r4, #31            @ swap: -1 if delta > 0
     lsls r6, r1, #31
     asrs r6, r6, #31            @ -1 if g is odd
@@ -84,7 +83,6 @@ steps:
     adds r2, r7
     asrs r1, r1, #1
     lsls r2, r2, #1
-    .endr
     mov r5, r12
     subs r5, #1
     mov r12, r5

@@ -70,7 +70,7 @@ int32_t gcd_round(int32_t zeta, gcd_state *state, uint32_t k)
     }
     state->dem[GCD_WORDS - 1][0] = (int32_t)x;
     state->dem[GCD_WORDS - 1][1] = (int32_t)y;
-    ms_wipe(&t, sizeof t);
+    forget(t);
     return zeta;
 }
 

@@ -65,7 +65,8 @@ typedef struct {
     uint64_t length; /* bytes so far */
     uint32_t state[8];
     uint8_t block[64];
-    uint8_t suite; /* 0: not initialised, or finished */
+    uint8_t suite;     /* 0: not initialised, or finished */
+    uint8_t unused[7]; /* for the same size everywhere */
 } ms_hash;
 
 /* MS_ERR_SUITE leaves a context that update and final refuse. */

@@ -9,8 +9,8 @@
  *
  * Why the incomplete addition is right in the main loops: take the multiples of the base, in the accumulator and in the
  * table entry, as integers. They are not equal and not opposite (the window: the accumulator, 16 times a positive
- * number, is above the entry; the comb: modulo 4 when block 1 is added, modulo 2 when block 0 is). Until the last digit
- * the accumulator is below q / 2 + 2^240 and the entry below 2^236, both in absolute value, so they are not equal or
+ * number, is above the entry; the comb: modulo 2, the accumulator being twice a number). Until the last digit the
+ * accumulator is below q / 2 + 2^240 and the entry below 2^236, both in absolute value, so they are not equal or
  * opposite modulo q either. With the last digit they may be, for single scalars such as q - 2 of P-256 (window): there
  * the addition is the complete one.
  */
@@ -140,13 +140,22 @@ static limb make_odd(fe r, const fe k, const modulus *q)
     return even;
 }
 
-/* The digit of the signs first, first + step, ... of the odd number k; top = n - 1 is the sign that is always +1. */
-static limb digit(const fe k, unsigned first, unsigned step, unsigned count, unsigned top)
+/* How the digits lie: count of them, each of bits that are step apart; between one digit and the next, some doublings.
+ */
+typedef struct {
+    uint8_t bits, count, step, doublings;
+} digits;
+static const digits window = {WINDOW, 256 / WINDOW, 1, WINDOW};
+static const digits comb = {COMB_TEETH, COMB_SPACING, COMB_SPACING, 1};
+
+/* Digit i of the odd number k. */
+static limb digit_of_number(const fe k, unsigned i, const digits *d)
 {
-    limb u = 0;
-    for (unsigned t = 0; t < count; t++) {
-        unsigned i = first + t * step;
-        u |= (i == top ? 1 : i < 255 ? fe_bit(k, i + 1) : 0) << t;
+    limb u = i == d->count - 1u; /* the top sign is always +1 */
+    const unsigned step = d->step, lowest = i * d->doublings + 1;
+    for (unsigned place = lowest + (d->bits - (unsigned)u) * step; place != lowest;) {
+        place -= step;
+        u = u << 1 | (fe_bit(k, place % 256) & (place < 256)); /* there are no bits above 255 */
     }
     return u;
 }
@@ -164,25 +173,6 @@ static MS_NOINLINE void lookup(point *r, const affine *table, unsigned bits, lim
     fe_copy(r->x, found.x);
     fe_negate_if(r->y, found.y, negative, p);
     fe_one(r->z, p);
-}
-
-/* The digit of the odd number k for block and column. */
-static limb digit_of_comb(const fe k, unsigned block, unsigned column)
-{
-    const unsigned length = COMB_TEETH * COMB_SPACING;
-    return digit(k, block * length + column, COMB_SPACING, COMB_TEETH, COMB_BLOCKS * length - 1);
-}
-
-/* r = the multiple of G for block and column of the odd number k */
-static void lookup_comb(point *r, const fe k, unsigned block, unsigned column, const curve *c)
-{
-    lookup(r, (const affine *)c->comb[block], COMB_TEETH, digit_of_comb(k, block, column), &c->p);
-}
-
-/* r = the multiple of the table's point for digit i of the odd number k */
-static void lookup_window(point *r, const fe k, unsigned i, const affine *table, const curve *c)
-{
-    lookup(r, table, WINDOW, digit(k, WINDOW * i, 1, WINDOW, 255), &c->p);
 }
 
 /*
@@ -238,50 +228,40 @@ static MS_NOINLINE void fill_window(affine table[WINDOW_ENTRIES], const point *a
     fe_copy(table[0].y, a->y);
 }
 
-MS_NOINLINE void point_mul_base(point *r, const fe k, const curve *c)
+/* r = k times the point of the table, whose entries are for digits like these. */
+static MS_NOINLINE void multiply_by_table(point *r, const fe k, const affine *table, const digits *d, const curve *c)
 {
     fe odd;
     point entry;
     limb flip = make_odd(odd, k, &c->q);
-    lookup_comb(r, odd, 1, COMB_SPACING - 1, c);
-    lookup_comb(&entry, odd, 0, COMB_SPACING - 1, c);
-    add_different(r, r, &entry, 1, &c->p);
-    for (unsigned column = COMB_SPACING - 1; column-- > 0;) {
-        point_double(r, r, &c->p);
-        for (unsigned block = COMB_BLOCKS; block-- > 0;) {
-            lookup_comb(&entry, odd, block, column, c);
-            if (column) {
-                add_different(r, r, &entry, 1, &c->p);
-            } else {
-                point_add(r, r, &entry, c);
-            }
-        }
-    }
-    fe_negate_if(r->y, r->y, flip, &c->p);
-    ms_wipe(odd, sizeof odd);
-}
-
-MS_NOINLINE void point_mul(point *r, const fe k, const point *a, const curve *c)
-{
-    fe odd;
-    affine table[WINDOW_ENTRIES];
-    point entry;
-    limb flip = make_odd(odd, k, &c->q);
-    fill_window(table, a, c);
-    lookup_window(r, odd, 256 / WINDOW - 1, table, c);
-    for (unsigned i = 256 / WINDOW - 1; i-- > 0;) {
-        for (unsigned j = 0; j < WINDOW; j++) {
+    unsigned i = d->count - 1u;
+    lookup(r, table, d->bits, digit_of_number(odd, i, d), &c->p);
+    do {
+        i--;
+        for (unsigned j = d->doublings; j > 0; j--) {
             point_double(r, r, &c->p);
         }
-        lookup_window(&entry, odd, i, table, c);
+        lookup(&entry, table, d->bits, digit_of_number(odd, i, d), &c->p);
         if (i) {
             add_different(r, r, &entry, 1, &c->p);
         } else {
             point_add(r, r, &entry, c);
         }
-    }
+    } while (i);
     fe_negate_if(r->y, r->y, flip, &c->p);
-    ms_wipe(odd, sizeof odd);
+    forget(odd);
+}
+
+MS_NOINLINE void point_mul_base(point *r, const fe k, const curve *c)
+{
+    multiply_by_table(r, k, (const affine *)c->comb, &comb, c);
+}
+
+MS_NOINLINE void point_mul(point *r, const fe k, const point *a, const curve *c)
+{
+    affine table[WINDOW_ENTRIES];
+    fill_window(table, a, c);
+    multiply_by_table(r, k, table, &window, c);
 }
 
 /*
@@ -328,10 +308,10 @@ static MS_NOINLINE void sum_public(point *r, const fe s, const fe e, const affin
             const unsigned size = (unsigned)(naf[i] < 0 ? -naf[i] : naf[i]);
             add_public(r, &table[size / 2], mask_of(naf[i] < 0), c);
         }
-        for (unsigned block = 0; block < COMB_BLOCKS && i < COMB_SPACING; block++) {
-            limb u = digit_of_comb(s_odd, block, i);
+        if (i < COMB_SPACING) {
+            limb u = digit_of_number(s_odd, i, &comb);
             limb minus = mask_of(u >> (COMB_TEETH - 1) ^ 1);
-            const affine *entries = (const affine *)c->comb[block];
+            const affine *entries = (const affine *)c->comb;
             add_public(r, &entries[(u ^ minus) & (COMB_ENTRIES - 1)], minus ^ s_flip, c);
         }
     }
@@ -374,6 +354,16 @@ MS_NOINLINE ms_error point_decode(point *r, const uint8_t bytes[MS_POINT_SIZE], 
     fe_negate_if(r->y, r->y, mask_of((check[0] ^ bytes[0]) & 1), &c->p); /* y is not 0: the order is odd */
     fe_one(r->z, &c->p);
     return MS_OK;
+}
+
+MS_NOINLINE ms_error point_add_encoded(point *r, const uint8_t bytes[MS_POINT_SIZE], const curve *c)
+{
+    point a;
+    ms_error error = point_decode(&a, bytes, c);
+    if (!error) {
+        point_add(r, r, &a, c);
+    }
+    return error;
 }
 
 /* x, y = the affine coordinates of a, out of Montgomery form. That a is infinity may be known: it is an error. */

@@ -20,6 +20,9 @@ MS_INTERNAL ms_error point_encode_x(uint8_t bytes[32], const point *a, const cur
 /* r = a + b, any points. Constant time. r may alias a and b. */
 MS_INTERNAL void point_add(point *r, const point *a, const point *b, const curve *c);
 
+/* r = r + the point encoded in bytes, as point_decode has it. Constant time in r. */
+MS_INTERNAL ms_error point_add_encoded(point *r, const uint8_t bytes[MS_POINT_SIZE], const curve *c);
+
 /* r = k*G. in: 0 < k < q. Constant time. */
 MS_INTERNAL void point_mul_base(point *r, const fe k, const curve *c);
 

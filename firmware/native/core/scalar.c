@@ -32,8 +32,8 @@ MS_NOINLINE void scalar_load_wide(fe r, const uint8_t *bytes, size_t length, con
     scalar_load(r, padded + 32, c);
     fe_add(r, r, high, &c->q);
     fe_normal(r, r, &c->q);
-    ms_wipe(padded, sizeof padded);
-    ms_wipe(high, sizeof high);
+    forget(padded);
+    forget(high);
 }
 
 MS_NOINLINE void scalar_mul_add(fe r, const fe a, const fe b, const fe d, const curve *c)
@@ -43,7 +43,7 @@ MS_NOINLINE void scalar_mul_add(fe r, const fe a, const fe b, const fe d, const 
     fe_mul(product, product, b, &c->q);
     fe_add(r, product, d, &c->q);
     fe_normal(r, r, &c->q);
-    ms_wipe(product, sizeof product);
+    forget(product);
 }
 
 int ms_is_scalar(uint8_t suite, const uint8_t x[MS_SCALAR_SIZE])
@@ -51,7 +51,7 @@ int ms_is_scalar(uint8_t suite, const uint8_t x[MS_SCALAR_SIZE])
     fe number;
     const curve *c = curve_of(suite);
     int good = c && !scalar_load_checked(number, x, c);
-    ms_wipe(number, sizeof number);
+    forget(number);
     burn_stack_shallow();
     return good;
 }
@@ -68,7 +68,7 @@ ms_error ms_scalar_reduce(uint8_t suite, const uint8_t *wide, size_t length, uin
     }
     scalar_load_wide(number, wide, length, c);
     fe_store(out, number);
-    ms_wipe(number, sizeof number);
+    forget(number);
     burn_stack_shallow();
     return MS_OK;
 }
@@ -86,9 +86,9 @@ ms_error ms_scalar_mul_add(uint8_t suite, const uint8_t a[MS_SCALAR_SIZE], const
     scalar_load(z, c, group);
     scalar_mul_add(x, x, y, z, group);
     fe_store(out, x);
-    ms_wipe(x, sizeof x);
-    ms_wipe(y, sizeof y);
-    ms_wipe(z, sizeof z);
+    forget(x);
+    forget(y);
+    forget(z);
     burn_stack_shallow();
     return MS_OK;
 }

@@ -50,8 +50,8 @@ static MS_NOINLINE void derive_nonce(fe v, uint8_t suite, const uint8_t d[MS_SCA
     memcpy(ikm + 32, random, 32);
     ms_hkdf(suite, ikm, sizeof ikm, bound, MS_HASH_SIZE, info, sizeof info, wide, sizeof wide);
     scalar_load_wide(v, wide, sizeof wide, c);
-    ms_wipe(ikm, sizeof ikm);
-    ms_wipe(wide, sizeof wide);
+    forget(ikm);
+    forget(wide);
 }
 
 /*
@@ -71,7 +71,7 @@ static MS_NOINLINE int respond(uint8_t sig[MS_SIGNATURE_SIZE], const fe v, const
     declassify(&none, sizeof none);
     fe_store(sig + 32, s);
     declassify(sig + 32, 32); /* masked by v */
-    ms_wipe(s, sizeof s);
+    forget(s);
     return !none;
 }
 
@@ -88,7 +88,7 @@ static MS_NOINLINE int sign_with(uint8_t sig[MS_SIGNATURE_SIZE], const fe v, con
     }
     point_mul_base(&r, v, c);
     point_encode(commitment, &r, c);
-    ms_wipe(&r, sizeof r);
+    forget(r);
     return respond(sig, v, commitment, d, suite, it, c);
 }
 
@@ -114,8 +114,8 @@ ms_error ms_sign(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint8_t Q
             derive_nonce(v, suite, d, random, bound, i++, c);
         } while (!sign_with(sig, v, key, suite, &it, c));
     }
-    ms_wipe(key, sizeof key);
-    ms_wipe(v, sizeof v);
+    forget(key);
+    forget(v);
     burn_stack();
     return error;
 }
@@ -138,8 +138,8 @@ ms_error ms_sign_pair(uint8_t suite, const uint8_t d[MS_SCALAR_SIZE], const uint
         ms_wipe(sig, MS_SIGNATURE_SIZE);
         error = MS_ERR_SCALAR;
     }
-    ms_wipe(key, sizeof key);
-    ms_wipe(v, sizeof v);
+    forget(key);
+    forget(v);
     burn_stack();
     return error;
 }

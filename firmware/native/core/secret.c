@@ -12,15 +12,18 @@ void ms_wipe(void *buffer, size_t length)
     __asm__ volatile("" : : "r"(buffer) : "memory");
 }
 
-MS_NOINLINE void burn_stack(void)
+/* What lies between the caller's frame and the functions that erase for themselves elsewhere. */
+#define MORE (MS_CALLER_BURNS ? 384 : 0)
+
+MS_NOINLINE void erase_stack(void)
 {
-    uint8_t frame[sizeof(void *) == 4 ? 1792 : 2048];
+    uint8_t frame[(sizeof(void *) == 4 ? 1792 : 2048) + MORE];
     ms_wipe(frame, sizeof frame);
 }
 
-MS_NOINLINE void burn_stack_shallow(void)
+MS_NOINLINE void erase_stack_shallow(void)
 {
-    uint8_t frame[sizeof(void *) == 4 ? 768 : 928];
+    uint8_t frame[(sizeof(void *) == 4 ? 768 : 928) + MORE];
     ms_wipe(frame, sizeof frame);
 }
 

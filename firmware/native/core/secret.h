@@ -13,8 +13,22 @@
  * Erase the stack below the caller's frame, where the functions that it called had theirs: as deep as point arithmetic
  * goes, or only as deep as hashes and ciphers go. tests/c/test_stack.c measures that nothing is left.
  */
-MS_INTERNAL void burn_stack(void);
-MS_INTERNAL void burn_stack_shallow(void);
+MS_INTERNAL void erase_stack(void);
+MS_INTERNAL void erase_stack_shallow(void);
+
+/*
+ * What a function with secrets ends with: forget for each variable of its own that holds one, then burn_stack or
+ * burn_stack_shallow for the frames below. Nothing where the caller erases all of these frames, MS_CALLER_BURNS.
+ */
+#if MS_CALLER_BURNS
+#    define forget(x)
+#    define burn_stack()
+#    define burn_stack_shallow()
+#else
+#    define forget(x) ms_wipe(&(x), sizeof(x))
+#    define burn_stack() erase_stack()
+#    define burn_stack_shallow() erase_stack_shallow()
+#endif
 
 /* The value x, of which the compiler knows nothing more: it cannot turn a mask made from it back into a branch. */
 static inline uint32_t opaque(uint32_t x)

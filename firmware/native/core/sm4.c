@@ -16,7 +16,7 @@ void sm4_expand(uint32_t round_keys[32], const uint8_t key[MS_KEY_SIZE])
         /* add 28 to each of the four bytes: to the low seven bits of each, then the top bits without carry */
         constant = ((constant & 0x7f7f7f7f) + 0x1c1c1c1c) ^ (constant & 0x80808080);
     }
-    ms_wipe(k, sizeof k);
+    forget(k);
 }
 
 #    if MS_SM4_TABLE
@@ -34,7 +34,7 @@ void sm4_encrypt(const uint32_t round_keys[32], uint32_t *blocks, unsigned count
             blocks[j] = x[3 - j];
         }
     }
-    ms_wipe(x, sizeof x);
+    forget(x);
 }
 
 #    endif

@@ -15,7 +15,7 @@ void sm4_expand(uint32_t round_keys[32], const uint8_t key[MS_KEY_SIZE])
     uint32_t k[4];
     sm4_key_words(k, key);
     sm4_expand_by(round_keys, k, sm4_table);
-    ms_wipe(k, sizeof k);
+    forget(k);
 }
 
 void sm4_encrypt(const uint32_t round_keys[32], uint32_t *blocks, unsigned count)

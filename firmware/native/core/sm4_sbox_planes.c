@@ -132,7 +132,7 @@ MS_NOINLINE uint32_t sm4_substitute(uint32_t word)
     for (unsigned p = 0; p < 8; p++) {
         result |= (planes[p] & first) << p;
     }
-    ms_wipe(planes, sizeof planes);
+    forget(planes);
     return result;
 }
 
@@ -163,8 +163,8 @@ void sm4_encrypt(const uint32_t round_keys[32], uint32_t *blocks, unsigned count
             blocks[4 * i + j] = x[3 - j][i];
         }
     }
-    ms_wipe(x, sizeof x);
-    ms_wipe(t, sizeof t);
+    forget(x);
+    forget(t);
 }
 
 #endif

@@ -33,8 +33,8 @@ CURVES = {
     ),
 }
 
-# The comb: 2 blocks of 5 teeth, the teeth 26 bits apart, the blocks 130; see core/point.h.
-BLOCKS, TEETH, SPACING = 2, 5, 26
+# The comb: 5 teeth, 52 bits apart; see core/curve.h.
+TEETH, SPACING = 5, 52
 
 Point = tuple[int, int]
 
@@ -61,17 +61,14 @@ def multiply(p: int, k: int, a: Point) -> Point:
     return result
 
 
-def comb(p: int, q: int, g: Point) -> list[list[Point]]:
-    """table[block][u] = 2^(130 block) * (2^(26*4) + sum over i < 4 of (+1 if bit i of u else -1) * 2^(26 i)) * G."""
+def comb(p: int, q: int, g: Point) -> list[Point]:
+    """table[u] = (2^(52*4) + sum over i < 4 of (+1 if bit i of u else -1) * 2^(52 i)) * G."""
     table = []
-    for block in range(BLOCKS):
-        entries = []
-        for u in range(1 << (TEETH - 1)):
-            weight = 1 << (SPACING * (TEETH - 1))
-            for i in range(TEETH - 1):
-                weight += (1 if u >> i & 1 else -1) << (SPACING * i)
-            entries.append(multiply(p, (weight << (SPACING * TEETH * block)) % q, g))
-        table.append(entries)
+    for u in range(1 << (TEETH - 1)):
+        weight = 1 << (SPACING * (TEETH - 1))
+        for i in range(TEETH - 1):
+            weight += (1 if u >> i & 1 else -1) << (SPACING * i)
+        table.append(multiply(p, weight % q, g))
     return table
 
 
@@ -142,11 +139,8 @@ def render(name: str) -> str:
             "    .comb =",
             "        {",
         ]
-        for entries in table:
-            lines.append("            {")
-            for x, y in entries:
-                lines += [f"                {{{montgomery(x)},", f"                 {montgomery(y)}}},"]
-            lines.append("            },")
+        for x, y in table:
+            lines += [f"            {{{montgomery(x)},", f"             {montgomery(y)}}},"]
         lines += ["        },", "};"]
     return "\n".join([*lines, "#endif", ""])
 

@@ -163,14 +163,13 @@ def symmetric_computed() -> Iterator[Case]:
 
 def edge_scalars(suite: Suite) -> list[int]:
     q = suite.curve.q
-    comb = sum(1 << 26 * i for i in range(5))  # the points of the fixed-base table, as scalars
-    # q - 2t is the one odd scalar whose comb ends with the addition of a point to itself: t is its last digit
-    signs = {1: (-1, 1, 1, 1, 1), 2: (1, 1, 1, -1, 1)}[suite.number]
-    t = abs(sum(sign << 26 * i for i, sign in enumerate(signs)))
+    # t is a point of the fixed-base table, as a scalar. For curveSM2, q - 2t is the one odd scalar whose comb ends with the
+    # addition of a point to itself, the last digit's; for P-256 there is none.
+    t = sum(1 << 52 * i for i in range(5))
     near = [1, 2, 3, 4, 5, 15, 16, 17, 30, 31, 32, 33, 255, 256]
-    powers = [1 << i for i in (25, 26, 51, 52, 104, 129, 130, 131, 234, 254, 255)]
-    found = near + powers + [comb, comb << 130, (q + 1) // 2, q // 2, (1 << 255) - 1, (1 << 234) - 1]
-    found += [2 * t, 0x55555555 * (1 + (1 << 32)) * (1 + (1 << 64)) * (1 + (1 << 128)) % q]
+    powers = [1 << i for i in (51, 52, 53, 103, 104, 155, 156, 207, 208, 209, 254, 255)]
+    found = near + powers + [t, 2 * t, (q + 1) // 2, q // 2, (1 << 255) - 1, (1 << 208) - 1]
+    found += [0x55555555 * (1 + (1 << 32)) * (1 + (1 << 64)) * (1 + (1 << 128)) % q]
     return found + [q - k for k in found] + [RANDOM.randrange(1, q) for _ in range(8)]
 
 
@@ -239,18 +238,17 @@ def sums_computed() -> Iterator[Case]:
         curve = suite.curve
         q = curve.q
 
-        def last_digit(k: int, block: int) -> int:
-            """What the last column of the comb adds for that block: see core/point.c."""
-            positions = [130 * block + 26 * i for i in range(5)]
-            return sum((1 if i == 259 or k >> (i + 1) & 1 else -1) << i for i in positions)
+        def last_digit(k: int) -> int:
+            """What the last column of the comb adds: see core/point.c."""
+            return sum((1 if k >> (i + 1) & 1 else -1) << i for i in range(0, 260, 52))
 
         for m in (1, 2, RANDOM.randrange(1, q)):
             point, inverse = curve.base(m), pow(m, -1, q)
-            for _ in range(6):
+            for _ in range(8):
                 s = RANDOM.randrange(1, q) | 1
-                t0, t1 = last_digit(s, 0), last_digit(s, 1)
-                before = s - t0 - t1
-                for wanted in (t0, -t0, 0, t1 - t0, -t1 - t0):
+                t = last_digit(s)
+                before = s - t
+                for wanted in (t, -t, 0):
                     e = (wanted - before) * inverse % q
                     total = (s + e * m) % q
                     fields: Fields = {"suite": number, "s": sc(s), "e": sc(e), "P": curve.encode(point)}
