@@ -32,9 +32,9 @@ def test_interface_and_vectors(micropython: Path, micropython_env: dict[str, str
 SNIPPETS = {
     "overlap": (
         "b = bytearray(40)\nm.gcm_seal(bytes(16), bytes(12), b'', memoryview(b)[1:21], memoryview(b)[:36])",
-        "ValueError: out: overlaps data, but does not start with it",
+        "ValueError: out: overlaps data",
     ),
-    "length": ("m.base_mul(1, b'short')", "ValueError: k: 32 bytes expected"),
+    "length": ("m.base_mul(1, b'short')", "ValueError: argument 2: 32 bytes expected"),
     "type": ("m.base_mul(1, 'x' * 32)", "TypeError: bytes-like object required"),
     "read-only": ("m.wipe(b'abc')", "TypeError: writable buffer required"),
     "suite": ("m.base_mul(7, bytes(32))", "ValueError: unknown suite"),

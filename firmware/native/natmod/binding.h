@@ -1,28 +1,124 @@
 /*
  * The functions of the module microseal_core: the C core under the names and rules of microseal.crypto. For the .mpy
- * (natmod/) and for a firmware that has it built in (usermod/); each includes this once, after MicroPython's headers.
+ * (natmod/) and for a firmware that has it built in (usermod/); each includes this once, after MicroPython's headers,
+ * and makes an object for each of FUNCTIONS.
  *
  * Bytes-like arguments (not str) are read where they lie. Wrong types raise TypeError; wrong lengths and what the core
  * refuses raise ValueError. Arguments are checked and results allocated before the core computes with secrets: after
  * that, what the core refuses is all that raises, so that no exception leaves secrets on the stack.
+ *
+ * What a function takes and gives is a text, its form, which one piece of code reads for all of them: an .mpy lies in
+ * RAM, and two dozen functions with checks of their own would be twice as large.
  */
 #ifndef MS_BINDING_H
 #define MS_BINDING_H
 
-#define MS_API static
+/* Each with a frame of its own, which it leaves clean: inlined, all of them would have one that is as large as all. */
+#define MS_API static __attribute__((noinline))
+#define MS_CALLER_BURNS 1 /* in call_function */
 #include "../core/core.c"
 
 /* A message that is not compressed, which a firmware's own are. */
 #define TEXT(message) ((mp_rom_error_text_t)(message))
 
-/* ---- arguments ---- */
+/*
+ * The first character of a form is the result, each that follows an argument: a length, of bytes, or one of these. The
+ * last argument may be PARTS, any number of them. With WRITTEN set an argument is a writable buffer.
+ */
+#define NONE "\x7f"      /* None */
+#define BOOL "\x7e"      /* whether there was no error; some errors raise nevertheless */
+#define PAIR "\x7d"      /* (scalar, point) */
+#define ANY "\x7c"       /* bytes of any length */
+#define PARTS "\x7b"     /* as many of those as there are */
+#define SUITE "\x7a"     /* the number of a suite that is built in */
+#define COUNT "\x79"     /* 1 to 8160; as a result, so many bytes */
+#define OR_NONE "\x78"   /* a point, or None */
+#define SIGNATURE "\x40" /* 64 bytes and so on */
+#define POINT "\x21"
+#define SCALAR "\x20"
+#define TAG "\x10"
+#define KEY "\x10"
+#define NONCE "\x0c"
+#define WRITTEN 0x80
+#define KIND(text) ((unsigned char)*(text))
+#define BUFFER "\xfc"   /* of any length */
+#define STATE "\xf0"    /* what hash_new gives; a result or an argument */
+#define ONE_TIME "\xc1" /* a pair of sign_pair */
+
+_Static_assert(sizeof(ms_hash) == 0x70 && MS_PAIR_SIZE == 0x41, "STATE, ONE_TIME");
+
+/*
+ * Of the stack that they took, the first are followed by erase_stack_shallow, those from base_mul on by erase_stack,
+ * those from is_point on, which have no secrets or keep none, by nothing.
+ */
+#define FUNCTIONS(F)                                                                                                   \
+    F(hash, SCALAR SUITE PARTS)                                                                                        \
+    F(hash_new, STATE SUITE)                                                                                           \
+    F(hash_update, NONE STATE ANY)                                                                                     \
+    F(hash_digest, SCALAR STATE)                                                                                       \
+    F(hmac, SCALAR SUITE ANY PARTS)            /* suite, key, parts */                                                 \
+    F(hkdf, COUNT SUITE ANY ANY ANY COUNT)     /* suite, ikm, salt, info, n */                                         \
+    F(gcm_seal, NONE KEY NONCE ANY ANY BUFFER) /* key, nonce, aad, data, out */                                        \
+    F(gcm_open, BOOL KEY NONCE ANY ANY BUFFER)                                                                         \
+    F(cmac, TAG KEY PARTS)                                                                                             \
+    F(is_scalar, BOOL SUITE ANY)                                                                                       \
+    F(scalar_reduce, SCALAR SUITE ANY)                                                                                 \
+    F(scalar_mul_add, SCALAR SUITE SCALAR SCALAR SCALAR)                                                               \
+    F(sign_pair, SIGNATURE SUITE SCALAR POINT ANY ANY ANY ONE_TIME)                                                    \
+    F(ecqv_issue, SCALAR SUITE ANY SCALAR SCALAR) /* suite, cert, k, d_ca */                                           \
+    F(base_mul, POINT SUITE SCALAR)                                                                                    \
+    F(mul_add, POINT SUITE SCALAR OR_NONE POINT) /* suite, k, P, A */                                                  \
+    F(ecdh, SCALAR SUITE SCALAR POINT)                                                                                 \
+    F(sign, SIGNATURE SUITE SCALAR POINT ANY ANY ANY SCALAR) /* suite, d, Q, label, ctx, msg, rand */                  \
+    F(ecqv_accept, PAIR SUITE ANY POINT POINT SCALAR SCALAR) /* suite, cert, C, q_ca, r, a */                          \
+    F(is_point, BOOL SUITE ANY)                                                                                        \
+    F(verify, BOOL SUITE POINT ANY ANY ANY SIGNATURE) /* suite, Q, label, ctx, msg, sig */                             \
+    F(ecqv_public, POINT SUITE ANY POINT POINT)       /* suite, cert, C, q_ca */                                       \
+    F(equal, BOOL ANY ANY)                                                                                             \
+    F(wipe, NONE BUFFER)
+
+#define NUMBER_OF(name, form) NUMBER_##name,
+enum { FUNCTIONS(NUMBER_OF) FUNCTION_COUNT };
+
+/* A function as Python has it. */
+typedef struct {
+    mp_obj_base_t base;
+    const uint8_t *form;
+    uint8_t number;
+} function;
 
 typedef struct {
     uint8_t *bytes;
     size_t length;
 } view;
 
-static view view_of(mp_obj_t object, mp_uint_t access)
+typedef struct {
+    uint8_t suite; /* in front, where code to read it is short */
+    mp_int_t count;
+    uint8_t *out, *point; /* the bytes of the result; of the second one */
+    view in[7];           /* by the number of the argument, from 0 */
+    mp_obj_t result;
+} call;
+
+/* ---- arguments ---- */
+
+static MS_NOINLINE _Noreturn void refuse(const char *text)
+{
+    mp_raise_ValueError(TEXT(text));
+    for (;;) {
+    }
+}
+
+static MS_NOINLINE void check(ms_error error)
+{
+    if (error) {
+        refuse(ms_error_text(error));
+    }
+}
+
+static const char not_a_state[] = "state: ended or not from hash_new";
+
+static MS_NOINLINE view view_of(mp_obj_t object, mp_uint_t access)
 {
     mp_buffer_info_t info;
     /* MicroPython would take a str for its UTF-8 bytes. */
@@ -33,74 +129,65 @@ static view view_of(mp_obj_t object, mp_uint_t access)
     return (view){info.buf, info.len};
 }
 
-static view readable(mp_obj_t object)
+/* Raises ValueError "argument <number>: <length> bytes expected". number < 10, length < 100 or that of a state */
+static MS_NOINLINE _Noreturn void raise_length(unsigned number, unsigned length)
 {
-    return view_of(object, MP_BUFFER_READ);
+    char text[] = "argument 0: 00 bytes expected";
+    if (length == sizeof(ms_hash)) {
+        refuse(not_a_state);
+    }
+    const unsigned tens = length * 205 >> 11; /* a division would bring in 740 bytes of GCC's library on ARMv6-M */
+    text[9] += number;
+    text[12] += tens;
+    text[13] += length - tens * 10;
+    mp_raise_type_arg(&mp_type_ValueError, mp_obj_new_str(text, sizeof text - 1));
+    for (;;) {
+    }
 }
 
-/* Raises ValueError "<name>: <length> bytes expected". length < 100 */
-static _Noreturn void raise_length(const char *name, unsigned length)
-{
-    char text[48], *p = text;
-    while (*name) {
-        *p++ = *name++;
-    }
-    *p++ = ':';
-    *p++ = ' ';
-    unsigned tens = length * 205 >> 11; /* a division would bring in 740 bytes of GCC's library on ARMv6-M */
-    *p++ = '0' + tens;
-    *p++ = '0' + length - tens * 10;
-    const char *rest = " bytes expected";
-    while ((*p++ = *rest++)) {
-    }
-    mp_raise_type_arg(&mp_type_ValueError, mp_obj_new_str(text, p - 1 - text));
-}
-
-static uint8_t *sized(mp_obj_t object, unsigned length, const char *name)
-{
-    view v = readable(object);
-    if (v.length != length) {
-        raise_length(name, length);
-    }
-    return v.bytes;
-}
-
-/* 0 for a number that is too large for MicroPython's small ones, of which no argument is. */
-static mp_int_t small_int(mp_obj_t object)
+static void take_number(call *it, unsigned kind, mp_obj_t object)
 {
     mp_int_t number = mp_obj_get_int_truncated(object); /* raises TypeError, but never OverflowError */
-    return mp_obj_is_small_int(object) ? number : 0;
-}
-
-/* The number of a suite that is built in. */
-static uint8_t suite_of(mp_obj_t object)
-{
-    mp_int_t number = small_int(object);
-    if (number != (uint8_t)number || !ms_has_suite(number)) {
-        mp_raise_ValueError(TEXT(ms_error_text(MS_ERR_SUITE)));
+    if (!mp_obj_is_small_int(object) || (mp_uint_t)number > 255 * MS_HASH_SIZE) {
+        number = 0; /* too large, as what is too large for MicroPython's small numbers; or no int, but like one */
     }
-    return number;
-}
-
-static void check(ms_error error)
-{
-    if (error) {
-        mp_raise_ValueError(TEXT(ms_error_text(error)));
+    it->count = number;
+    if (kind == KIND(SUITE)) {
+        it->suite = number;
+        check(number == it->suite && ms_has_suite(number) ? MS_OK : MS_ERR_SUITE);
+    } else {
+        check(number ? MS_OK : MS_ERR_LENGTH);
     }
 }
 
-/* Raises unless all of them are bytes-like. */
-static void check_parts(size_t count, const mp_obj_t *parts)
+/* Reads argument i of a call, which is of that kind. */
+static void take(call *it, unsigned i, unsigned kind, mp_obj_t object)
 {
-    for (size_t i = 0; i < count; i++) {
-        readable(parts[i]);
+    const unsigned access = kind & WRITTEN ? MP_BUFFER_RW : MP_BUFFER_READ;
+    kind &= ~WRITTEN;
+    if (kind == KIND(SUITE) || kind == KIND(COUNT)) {
+        take_number(it, kind, object);
+        return;
+    }
+    view v = {NULL, MS_POINT_SIZE};
+    if (kind != KIND(OR_NONE) || object != mp_const_none) {
+        v = view_of(object, access);
+    }
+    if (kind == KIND(OR_NONE)) {
+        kind = MS_POINT_SIZE;
+    }
+    if (kind < KIND(OR_NONE) && v.length != kind) {
+        raise_length(i + 1, kind);
+    }
+    if (kind != KIND(PARTS)) { /* of which there may be more than the call has room for */
+        it->in[i] = v;
     }
 }
 
 /* ---- results ---- */
 
 /* New bytes, and where they lie: they are the caller's to write until they are returned to Python. */
-static mp_obj_t new_bytes(size_t length, uint8_t **data)
+static MS_NOINLINE mp_obj_t new_bytes(size_t length, uint8_t **data)
 {
     mp_obj_t object = mp_obj_new_bytes(NULL, length); /* without data, which mp_obj_str_t has to be given */
     mp_obj_str_t *bytes = MP_OBJ_TO_PTR(object);
@@ -111,340 +198,171 @@ static mp_obj_t new_bytes(size_t length, uint8_t **data)
     return object;
 }
 
-/* ---- hashes, HMAC, HKDF ---- */
-
-static mp_obj_t hash_(size_t n_args, const mp_obj_t *args)
+/* The result of a kind, to be written. */
+static void make_result(call *it, unsigned kind)
 {
-    ms_hash ctx;
-    uint8_t *out;
-    uint8_t suite = suite_of(args[0]);
-    check_parts(n_args - 1, args + 1);
-    mp_obj_t result = new_bytes(MS_HASH_SIZE, &out);
-    ms_hash_init(&ctx, suite);
-    for (size_t i = 1; i < n_args; i++) {
-        view part = readable(args[i]);
-        ms_hash_update(&ctx, part.bytes, part.length);
+    size_t length = kind & ~WRITTEN;
+    it->result = mp_const_none;
+    if (kind == KIND(COUNT)) {
+        length = it->count;
+    } else if (kind == KIND(PAIR)) {
+        length = MS_SCALAR_SIZE;
+    } else if (length > KIND(COUNT)) {
+        return;
     }
-    ms_hash_final(&ctx, out);
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR(hash_obj, 1, hash_);
-
-static mp_obj_t hash_new(mp_obj_t suite)
-{
-    uint8_t number = suite_of(suite);
-    ms_hash *ctx = m_malloc(sizeof *ctx);
-    ms_hash_init(ctx, number);
-    return mp_obj_new_bytearray_by_ref(sizeof *ctx, ctx);
-}
-static MP_DEFINE_CONST_FUN_OBJ_1(hash_new_obj, hash_new);
-
-/* The state's bytes. It is worked on in a copy, as a memoryview may start at any address. */
-static uint8_t *open_state(mp_obj_t state, ms_hash *ctx)
-{
-    view v = view_of(state, MP_BUFFER_RW);
-    if (v.length != sizeof *ctx) {
-        mp_raise_ValueError(TEXT("state: not from hash_new"));
+    it->result = new_bytes(length, &it->out);
+    if (kind == KIND(PAIR)) {
+        mp_obj_t pair[2] = {it->result, new_bytes(MS_POINT_SIZE, &it->point)};
+        it->result = mp_obj_new_tuple(2, pair);
+    } else if (kind & WRITTEN) {
+        it->result = mp_obj_new_bytearray_by_ref(length, it->out);
     }
-    memcpy(ctx, v.bytes, sizeof *ctx);
-    if (!ms_has_suite(ctx->suite)) {
-        mp_raise_ValueError(TEXT("state: ended or not from hash_new"));
-    }
-    return v.bytes;
 }
 
-static mp_obj_t hash_update(mp_obj_t state, mp_obj_t data)
-{
-    ms_hash ctx;
-    view v = readable(data);
-    uint8_t *bytes = open_state(state, &ctx);
-    ms_hash_update(&ctx, v.bytes, v.length);
-    memcpy(bytes, &ctx, sizeof ctx);
-    ms_wipe(&ctx, sizeof ctx);
-    return mp_const_none;
-}
-static MP_DEFINE_CONST_FUN_OBJ_2(hash_update_obj, hash_update);
+/* ---- what is more than a call of the core ---- */
 
-static mp_obj_t hash_digest(mp_obj_t state)
-{
-    ms_hash ctx;
-    uint8_t *out;
-    mp_obj_t result = new_bytes(MS_HASH_SIZE, &out);
-    uint8_t *bytes = open_state(state, &ctx);
-    ms_hash_final(&ctx, out);
-    ms_wipe(bytes, sizeof ctx);
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_1(hash_digest_obj, hash_digest);
-
-static mp_obj_t hmac(size_t n_args, const mp_obj_t *args)
+static MS_NOINLINE void hash_parts(const call *it, int keyed, size_t count, const mp_obj_t *parts)
 {
     ms_hmac ctx;
-    uint8_t *out;
-    uint8_t suite = suite_of(args[0]);
-    view key = readable(args[1]);
-    check_parts(n_args - 2, args + 2);
-    mp_obj_t result = new_bytes(MS_HASH_SIZE, &out);
-    ms_hmac_init(&ctx, suite, key.bytes, key.length);
-    for (size_t i = 2; i < n_args; i++) {
-        view part = readable(args[i]);
-        ms_hmac_update(&ctx, part.bytes, part.length);
+    if (keyed) {
+        parts++;
+        count--;
+        ms_hmac_init(&ctx, it->suite, it->in[1].bytes, it->in[1].length);
+    } else {
+        ms_hash_init(&ctx.inner, it->suite);
     }
-    ms_hmac_final(&ctx, out);
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR(hmac_obj, 2, hmac);
-
-static mp_obj_t hkdf(size_t n_args, const mp_obj_t *args)
-{
-    uint8_t *out;
-    uint8_t suite = suite_of(args[0]);
-    view ikm = readable(args[1]), salt = readable(args[2]), info = readable(args[3]);
-    mp_int_t n = small_int(args[4]);
-    if (n < 1 || n > 255 * MS_HASH_SIZE) {
-        mp_raise_ValueError(TEXT("n: 1 to 8160 expected"));
+    for (; count; count--, parts++) {
+        const view part = view_of(*parts, MP_BUFFER_READ);
+        ms_hash_update(&ctx.inner, part.bytes, part.length);
     }
-    mp_obj_t result = new_bytes(n, &out);
-    ms_hkdf(suite, ikm.bytes, ikm.length, salt.bytes, salt.length, info.bytes, info.length, out, n);
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hkdf_obj, 5, 5, hkdf);
-
-/* ---- SM4 ---- */
-
-typedef struct {
-    uint8_t *key, *nonce;
-    view aad, data, out;
-} gcm_arguments;
-
-static void get_gcm_arguments(gcm_arguments *it, const mp_obj_t *args)
-{
-    it->key = sized(args[0], MS_KEY_SIZE, "key");
-    it->nonce = sized(args[1], MS_NONCE_SIZE, "nonce");
-    it->aad = readable(args[2]);
-    it->data = readable(args[3]);
-    it->out = view_of(args[4], MP_BUFFER_RW);
-    if (it->out.bytes != it->data.bytes && it->out.bytes < it->data.bytes + it->data.length &&
-        it->data.bytes < it->out.bytes + it->out.length) {
-        mp_raise_ValueError(TEXT("out: overlaps data, but does not start with it"));
+    if (keyed) {
+        ms_hmac_final(&ctx, it->out);
+    } else {
+        ms_hash_final(&ctx.inner, it->out);
     }
 }
 
-static mp_obj_t gcm_seal(size_t n_args, const mp_obj_t *args)
-{
-    gcm_arguments it;
-    get_gcm_arguments(&it, args);
-    if (it.out.length != it.data.length + MS_TAG_SIZE) {
-        mp_raise_ValueError(TEXT("out: 16 bytes more than data expected"));
-    }
-    check(ms_gcm_seal(it.key, it.nonce, it.aad.bytes, it.aad.length, it.data.bytes, it.data.length, it.out.bytes));
-    return mp_const_none;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(gcm_seal_obj, 5, 5, gcm_seal);
-
-static mp_obj_t gcm_open(size_t n_args, const mp_obj_t *args)
-{
-    gcm_arguments it;
-    get_gcm_arguments(&it, args);
-    if (it.data.length < MS_TAG_SIZE || it.out.length != it.data.length - MS_TAG_SIZE) {
-        mp_raise_ValueError(TEXT("data: at least 16 bytes, out: 16 bytes less than data expected"));
-    }
-    ms_error error =
-        ms_gcm_open(it.key, it.nonce, it.aad.bytes, it.aad.length, it.data.bytes, it.data.length, it.out.bytes);
-    if (error == MS_ERR_TAG) {
-        return mp_const_false;
-    }
-    check(error);
-    return mp_const_true;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(gcm_open_obj, 5, 5, gcm_open);
-
-static mp_obj_t cmac(size_t n_args, const mp_obj_t *args)
+static MS_NOINLINE void cmac_parts(const call *it, size_t count, const mp_obj_t *parts)
 {
     ms_cmac ctx;
-    uint8_t *out;
-    const uint8_t *key = sized(args[0], MS_KEY_SIZE, "key");
-    check_parts(n_args - 1, args + 1);
-    mp_obj_t result = new_bytes(MS_TAG_SIZE, &out);
-    ms_cmac_init(&ctx, key);
-    for (size_t i = 1; i < n_args; i++) {
-        view part = readable(args[i]);
+    ms_cmac_init(&ctx, it->in[0].bytes);
+    for (; count; count--, parts++) {
+        const view part = view_of(*parts, MP_BUFFER_READ);
         ms_cmac_update(&ctx, part.bytes, part.length);
     }
-    ms_cmac_final(&ctx, out);
-    return result;
+    ms_cmac_final(&ctx, it->out);
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR(cmac_obj, 1, cmac);
 
-/* ---- scalars and points ---- */
-
-static mp_obj_t base_mul(mp_obj_t suite, mp_obj_t k)
+/* Works on a state in a copy, as a memoryview may start at any address. */
+static MS_NOINLINE void use_state(const call *it, int end)
 {
-    uint8_t *out;
-    mp_obj_t result = new_bytes(MS_POINT_SIZE, &out);
-    check(ms_base_mul(suite_of(suite), sized(k, MS_SCALAR_SIZE, "k"), out));
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_2(base_mul_obj, base_mul);
-
-static mp_obj_t mul_add(size_t n_args, const mp_obj_t *args)
-{
-    uint8_t *out;
-    mp_obj_t result = new_bytes(MS_POINT_SIZE, &out);
-    const uint8_t *P = args[2] == mp_const_none ? NULL : sized(args[2], MS_POINT_SIZE, "P");
-    check(
-        ms_mul_add(suite_of(args[0]), sized(args[1], MS_SCALAR_SIZE, "k"), P, sized(args[3], MS_POINT_SIZE, "A"), out));
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mul_add_obj, 4, 4, mul_add);
-
-static mp_obj_t ecdh(mp_obj_t suite, mp_obj_t k, mp_obj_t P)
-{
-    uint8_t *out;
-    mp_obj_t result = new_bytes(32, &out);
-    check(ms_ecdh(suite_of(suite), sized(k, MS_SCALAR_SIZE, "k"), sized(P, MS_POINT_SIZE, "P"), out));
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_3(ecdh_obj, ecdh);
-
-static mp_obj_t is_point(mp_obj_t suite, mp_obj_t P)
-{
-    uint8_t number = suite_of(suite);
-    view v = readable(P);
-    return mp_obj_new_bool(v.length == MS_POINT_SIZE && ms_is_point(number, v.bytes));
-}
-static MP_DEFINE_CONST_FUN_OBJ_2(is_point_obj, is_point);
-
-static mp_obj_t is_scalar(mp_obj_t suite, mp_obj_t x)
-{
-    uint8_t number = suite_of(suite);
-    view v = readable(x);
-    return mp_obj_new_bool(v.length == MS_SCALAR_SIZE && ms_is_scalar(number, v.bytes));
-}
-static MP_DEFINE_CONST_FUN_OBJ_2(is_scalar_obj, is_scalar);
-
-static mp_obj_t scalar_reduce(mp_obj_t suite, mp_obj_t number)
-{
-    uint8_t *out;
-    mp_obj_t result = new_bytes(MS_SCALAR_SIZE, &out);
-    view v = readable(number);
-    if (v.length == 0 || v.length > 64) {
-        mp_raise_ValueError(TEXT("wide: 1 to 64 bytes expected"));
+    ms_hash ctx;
+    memcpy(&ctx, it->in[0].bytes, sizeof ctx);
+    if (end ? ms_hash_final(&ctx, it->out) : ms_hash_update(&ctx, it->in[1].bytes, it->in[1].length)) {
+        refuse(not_a_state);
     }
-    ms_scalar_reduce(suite_of(suite), v.bytes, v.length, out);
-    return result;
+    memcpy(it->in[0].bytes, &ctx, sizeof ctx);
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(scalar_reduce_obj, scalar_reduce);
 
-static mp_obj_t scalar_mul_add_(size_t n_args, const mp_obj_t *args)
+/* Where out may lie, and that it is so much longer than data. */
+static void check_out(const call *it, size_t longer)
 {
-    uint8_t *out;
-    mp_obj_t result = new_bytes(MS_SCALAR_SIZE, &out);
-    ms_scalar_mul_add(suite_of(args[0]), sized(args[1], MS_SCALAR_SIZE, "a"), sized(args[2], MS_SCALAR_SIZE, "b"),
-                      sized(args[3], MS_SCALAR_SIZE, "c"), out);
-    return result;
+    const view data = it->in[3], out = it->in[4];
+    if (out.bytes != data.bytes && out.bytes < data.bytes + data.length && data.bytes < out.bytes + out.length) {
+        refuse("out: overlaps data");
+    }
+    check(out.length == data.length + longer ? MS_OK : MS_ERR_LENGTH);
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(scalar_mul_add_obj, 4, 4, scalar_mul_add_);
 
-/* ---- signatures ---- */
+#define IN(i) it->in[i].bytes
+#define IN_LENGTH(i) it->in[i].bytes, it->in[i].length
 
-/* suite, d, Q, label, ctx, msg, rand */
-static mp_obj_t sign(size_t n_args, const mp_obj_t *args)
+static MS_NOINLINE ms_error compute(call *it, unsigned number, size_t n_args, const mp_obj_t *args)
 {
-    uint8_t *sig;
-    mp_obj_t result = new_bytes(MS_SIGNATURE_SIZE, &sig);
-    view label = readable(args[3]), context = readable(args[4]), message = readable(args[5]);
-    check(ms_sign(suite_of(args[0]), sized(args[1], MS_SCALAR_SIZE, "d"), sized(args[2], MS_POINT_SIZE, "Q"),
-                  label.bytes, label.length, context.bytes, context.length, message.bytes, message.length,
-                  sized(args[6], 32, "rand"), sig));
-    return result;
+    const ms_error no = MS_ERR_TAG;
+    switch (number) {
+    case NUMBER_hash:
+    case NUMBER_hmac:
+        hash_parts(it, number == NUMBER_hmac, n_args - 1, args + 1);
+        break;
+    case NUMBER_hash_new:
+        return ms_hash_init((ms_hash *)it->out, it->suite);
+    case NUMBER_hash_update:
+    case NUMBER_hash_digest:
+        use_state(it, number == NUMBER_hash_digest);
+        break;
+    case NUMBER_hkdf:
+        return ms_hkdf(it->suite, IN_LENGTH(1), IN_LENGTH(2), IN_LENGTH(3), it->out, it->count);
+    case NUMBER_gcm_seal:
+    case NUMBER_gcm_open:
+        check_out(it, number == NUMBER_gcm_seal ? MS_TAG_SIZE : -MS_TAG_SIZE);
+        return (number == NUMBER_gcm_seal ? ms_gcm_seal : ms_gcm_open)(IN(0), IN(1), IN_LENGTH(2), IN_LENGTH(3), IN(4));
+    case NUMBER_cmac:
+        cmac_parts(it, n_args - 1, args + 1);
+        break;
+    case NUMBER_base_mul:
+        return ms_base_mul(it->suite, IN(1), it->out);
+    case NUMBER_mul_add:
+        return ms_mul_add(it->suite, IN(1), IN(2), IN(3), it->out);
+    case NUMBER_ecdh:
+        return ms_ecdh(it->suite, IN(1), IN(2), it->out);
+    case NUMBER_is_point:
+        return it->in[1].length == MS_POINT_SIZE && ms_is_point(it->suite, IN(1)) ? MS_OK : no;
+    case NUMBER_is_scalar:
+        return it->in[1].length == MS_SCALAR_SIZE && ms_is_scalar(it->suite, IN(1)) ? MS_OK : no;
+    case NUMBER_scalar_reduce:
+        return ms_scalar_reduce(it->suite, IN_LENGTH(1), it->out);
+    case NUMBER_scalar_mul_add:
+        return ms_scalar_mul_add(it->suite, IN(1), IN(2), IN(3), it->out);
+    case NUMBER_sign:
+        return ms_sign(it->suite, IN(1), IN(2), IN_LENGTH(3), IN_LENGTH(4), IN_LENGTH(5), IN(6), it->out);
+    case NUMBER_sign_pair:
+        return ms_sign_pair(it->suite, IN(1), IN(2), IN_LENGTH(3), IN_LENGTH(4), IN_LENGTH(5), IN(6), it->out);
+    case NUMBER_verify:
+        return ms_verify(it->suite, IN(1), IN_LENGTH(2), IN_LENGTH(3), IN_LENGTH(4), IN(5));
+    case NUMBER_ecqv_issue:
+        return ms_ecqv_issue(it->suite, IN_LENGTH(1), IN(2), IN(3), it->out);
+    case NUMBER_ecqv_public:
+        return ms_ecqv_public(it->suite, IN_LENGTH(1), IN(2), IN(3), it->out);
+    case NUMBER_ecqv_accept:
+        return ms_ecqv_accept(it->suite, IN_LENGTH(1), IN(2), IN(3), IN(4), IN(5), it->out, it->point);
+    case NUMBER_equal:
+        return it->in[0].length == it->in[1].length && ms_equal(IN(0), IN_LENGTH(1)) ? MS_OK : no;
+    default: /* wipe */
+        ms_wipe(IN_LENGTH(0));
+    }
+    return MS_OK;
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(sign_obj, 7, 7, sign);
 
-/* suite, d, Q, label, ctx, msg, pair */
-static mp_obj_t sign_pair(size_t n_args, const mp_obj_t *args)
-{
-    uint8_t *sig;
-    mp_obj_t result = new_bytes(MS_SIGNATURE_SIZE, &sig);
-    view label = readable(args[3]), context = readable(args[4]), message = readable(args[5]);
-    view_of(args[6], MP_BUFFER_WRITE);
-    check(ms_sign_pair(suite_of(args[0]), sized(args[1], MS_SCALAR_SIZE, "d"), sized(args[2], MS_POINT_SIZE, "Q"),
-                       label.bytes, label.length, context.bytes, context.length, message.bytes, message.length,
-                       sized(args[6], MS_PAIR_SIZE, "pair"), sig));
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(sign_pair_obj, 7, 7, sign_pair);
+/* ---- all functions ---- */
 
-/* suite, Q, label, ctx, msg, sig */
-static mp_obj_t verify(size_t n_args, const mp_obj_t *args)
+static mp_obj_t call_function(mp_obj_t self, size_t n_args, size_t n_kw, const mp_obj_t *args)
 {
-    view label = readable(args[2]), context = readable(args[3]), message = readable(args[4]);
-    ms_error error =
-        ms_verify(suite_of(args[0]), sized(args[1], MS_POINT_SIZE, "Q"), label.bytes, label.length, context.bytes,
-                  context.length, message.bytes, message.length, sized(args[5], MS_SIGNATURE_SIZE, "sig"));
-    if (error == MS_ERR_SIGNATURE) {
-        return mp_const_false;
+    const function *it = MP_OBJ_TO_PTR(self);
+    const uint8_t *is = it->form + 1;
+    size_t least = 0;
+    call arguments;
+    while (is[least] && is[least] != KIND(PARTS)) {
+        least++;
+    }
+    mp_arg_check_num(n_args, n_kw, least, is[least] ? MP_OBJ_FUN_ARGS_MAX : least, false);
+    for (size_t i = 0; i < n_args; i++) {
+        take(&arguments, i, *is, args[i]);
+        is += *is != KIND(PARTS);
+    }
+    is = it->form;
+    make_result(&arguments, *is);
+    const ms_error error = compute(&arguments, it->number, n_args, args);
+    if (it->number < NUMBER_base_mul) {
+        erase_stack_shallow();
+    } else if (it->number < NUMBER_is_point) {
+        erase_stack();
+    }
+    if (*is == KIND(BOOL) && (!error || error == MS_ERR_SIGNATURE || error == MS_ERR_TAG)) {
+        return mp_obj_new_bool(!error);
     }
     check(error);
-    return mp_const_true;
+    return arguments.result;
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(verify_obj, 6, 6, verify);
-
-/* ---- implicit certificates ---- */
-
-/* suite, cert, k, d_ca */
-static mp_obj_t ecqv_issue(size_t n_args, const mp_obj_t *args)
-{
-    uint8_t *a;
-    mp_obj_t result = new_bytes(MS_SCALAR_SIZE, &a);
-    view cert = readable(args[1]);
-    check(ms_ecqv_issue(suite_of(args[0]), cert.bytes, cert.length, sized(args[2], MS_SCALAR_SIZE, "k"),
-                        sized(args[3], MS_SCALAR_SIZE, "d_ca"), a));
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(ecqv_issue_obj, 4, 4, ecqv_issue);
-
-/* suite, cert, C, q_ca */
-static mp_obj_t ecqv_public(size_t n_args, const mp_obj_t *args)
-{
-    uint8_t *Q;
-    mp_obj_t result = new_bytes(MS_POINT_SIZE, &Q);
-    view cert = readable(args[1]);
-    check(ms_ecqv_public(suite_of(args[0]), cert.bytes, cert.length, sized(args[2], MS_POINT_SIZE, "C"),
-                         sized(args[3], MS_POINT_SIZE, "q_ca"), Q));
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(ecqv_public_obj, 4, 4, ecqv_public);
-
-/* suite, cert, C, q_ca, r, a */
-static mp_obj_t ecqv_accept(size_t n_args, const mp_obj_t *args)
-{
-    uint8_t *d, *Q;
-    mp_obj_t pair[2] = {new_bytes(MS_SCALAR_SIZE, &d), new_bytes(MS_POINT_SIZE, &Q)};
-    mp_obj_t result = mp_obj_new_tuple(2, pair);
-    view cert = readable(args[1]);
-    check(ms_ecqv_accept(suite_of(args[0]), cert.bytes, cert.length, sized(args[2], MS_POINT_SIZE, "C"),
-                         sized(args[3], MS_POINT_SIZE, "q_ca"), sized(args[4], MS_SCALAR_SIZE, "r"),
-                         sized(args[5], MS_SCALAR_SIZE, "a"), d, Q));
-    return result;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(ecqv_accept_obj, 6, 6, ecqv_accept);
-
-/* ---- memory ---- */
-
-static mp_obj_t equal(mp_obj_t a, mp_obj_t b)
-{
-    view x = readable(a), y = readable(b);
-    return mp_obj_new_bool(x.length == y.length && ms_equal(x.bytes, y.bytes, x.length));
-}
-static MP_DEFINE_CONST_FUN_OBJ_2(equal_obj, equal);
-
-static mp_obj_t wipe(mp_obj_t buffer)
-{
-    view v = view_of(buffer, MP_BUFFER_RW);
-    ms_wipe(v.bytes, v.length);
-    return mp_const_none;
-}
-static MP_DEFINE_CONST_FUN_OBJ_1(wipe_obj, wipe);
 
 #endif

@@ -6,18 +6,26 @@
 #include "py/dynruntime.h"
 #include "py/objstr.h"
 
-/* GCC calls these whether or not anybody wrote a call. */
+#ifdef __riscv
+/*
+ * GCC calls in two instructions, which reach everything, and leaves it to the linker to make one of them where that is
+ * enough; MicroPython's linker does not. Here it always is: JAL reaches 1 MB. What is defined below is called by @plt.
+ */
+__asm__(".macro call to, to_2\n"
+        ".ifnb \\to_2\n  jal \\to, \\to_2\n"
+        ".else\n.ifc \\to, memcpy@plt\n  jal memcpy\n"
+        ".else\n.ifc \\to, memset@plt\n  jal memset\n"
+        ".else\n  jal \\to\n"
+        ".endif\n.endif\n.endif\n.endm\n"
+        ".macro tail to\n  j \\to\n.endm\n");
+#endif
+
+/* Compilers call these whether or not anybody wrote a call. */
 void *memmove(void *to, const void *from, size_t n)
 {
     return mp_fun_table.memmove_(to, from, n);
 }
-
-/* Not the same body as memmove: GCC would fold the two into one and put its inline memcpy in the place of both. */
-void *memcpy(void *to, const void *from, size_t n)
-{
-    mp_fun_table.memmove_(to, from, n);
-    return to;
-}
+void *memcpy(void *to, const void *from, size_t n) __attribute__((alias("memmove")));
 
 void *memset(void *to, int value, size_t n)
 {
@@ -26,45 +34,42 @@ void *memset(void *to, int value, size_t n)
 
 #include "binding.h"
 
-static mp_obj_t suites(void)
-{
-    mp_obj_t numbers[2];
-    size_t count = 0;
-    for (uint8_t suite = 1; suite <= 2; suite++) {
-        if (ms_has_suite(suite)) {
-            numbers[count++] = MP_OBJ_NEW_SMALL_INT(suite);
-        }
-    }
-    return mp_obj_new_tuple(count, numbers);
-}
+/* Names as places in the linker's table of them; hash is not there, since MicroPython has it. */
+#define NAME(qstr) (&qstr - mp_native_qstr_table)
+static const uint8_t names[] = {
+    NAME(MP_QSTR_hash_new),    NAME(MP_QSTR_hash_update),   NAME(MP_QSTR_hash_digest),    NAME(MP_QSTR_hmac),
+    NAME(MP_QSTR_hkdf),        NAME(MP_QSTR_gcm_seal),      NAME(MP_QSTR_gcm_open),       NAME(MP_QSTR_cmac),
+    NAME(MP_QSTR_is_scalar),   NAME(MP_QSTR_scalar_reduce), NAME(MP_QSTR_scalar_mul_add), NAME(MP_QSTR_sign_pair),
+    NAME(MP_QSTR_ecqv_issue),  NAME(MP_QSTR_base_mul),      NAME(MP_QSTR_mul_add),        NAME(MP_QSTR_ecdh),
+    NAME(MP_QSTR_sign),        NAME(MP_QSTR_ecqv_accept),   NAME(MP_QSTR_is_point),       NAME(MP_QSTR_verify),
+    NAME(MP_QSTR_ecqv_public), NAME(MP_QSTR_equal),         NAME(MP_QSTR_wipe),
+};
+_Static_assert(1 + sizeof names == FUNCTION_COUNT, "a name for each function");
+
+#define FORM_OF(name, form) form "\0"
+static const char forms[] = FUNCTIONS(FORM_OF);
+
+/* In RAM all the same, and written here it takes no room in the file. Not static: mpy_ld finds only what has a name. */
+mp_obj_full_type_t function_type;
+function functions[FUNCTION_COUNT];
 
 mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args)
 {
     MP_DYNRUNTIME_INIT_ENTRY
-    mp_store_global(MP_QSTR_SUITES, suites());
-    mp_store_global(MP_QSTR_hash, MP_OBJ_FROM_PTR(&hash_obj));
-    mp_store_global(MP_QSTR_hash_new, MP_OBJ_FROM_PTR(&hash_new_obj));
-    mp_store_global(MP_QSTR_hash_update, MP_OBJ_FROM_PTR(&hash_update_obj));
-    mp_store_global(MP_QSTR_hash_digest, MP_OBJ_FROM_PTR(&hash_digest_obj));
-    mp_store_global(MP_QSTR_hmac, MP_OBJ_FROM_PTR(&hmac_obj));
-    mp_store_global(MP_QSTR_hkdf, MP_OBJ_FROM_PTR(&hkdf_obj));
-    mp_store_global(MP_QSTR_gcm_seal, MP_OBJ_FROM_PTR(&gcm_seal_obj));
-    mp_store_global(MP_QSTR_gcm_open, MP_OBJ_FROM_PTR(&gcm_open_obj));
-    mp_store_global(MP_QSTR_cmac, MP_OBJ_FROM_PTR(&cmac_obj));
-    mp_store_global(MP_QSTR_base_mul, MP_OBJ_FROM_PTR(&base_mul_obj));
-    mp_store_global(MP_QSTR_mul_add, MP_OBJ_FROM_PTR(&mul_add_obj));
-    mp_store_global(MP_QSTR_ecdh, MP_OBJ_FROM_PTR(&ecdh_obj));
-    mp_store_global(MP_QSTR_is_point, MP_OBJ_FROM_PTR(&is_point_obj));
-    mp_store_global(MP_QSTR_is_scalar, MP_OBJ_FROM_PTR(&is_scalar_obj));
-    mp_store_global(MP_QSTR_scalar_reduce, MP_OBJ_FROM_PTR(&scalar_reduce_obj));
-    mp_store_global(MP_QSTR_scalar_mul_add, MP_OBJ_FROM_PTR(&scalar_mul_add_obj));
-    mp_store_global(MP_QSTR_sign, MP_OBJ_FROM_PTR(&sign_obj));
-    mp_store_global(MP_QSTR_sign_pair, MP_OBJ_FROM_PTR(&sign_pair_obj));
-    mp_store_global(MP_QSTR_verify, MP_OBJ_FROM_PTR(&verify_obj));
-    mp_store_global(MP_QSTR_ecqv_issue, MP_OBJ_FROM_PTR(&ecqv_issue_obj));
-    mp_store_global(MP_QSTR_ecqv_public, MP_OBJ_FROM_PTR(&ecqv_public_obj));
-    mp_store_global(MP_QSTR_ecqv_accept, MP_OBJ_FROM_PTR(&ecqv_accept_obj));
-    mp_store_global(MP_QSTR_equal, MP_OBJ_FROM_PTR(&equal_obj));
-    mp_store_global(MP_QSTR_wipe, MP_OBJ_FROM_PTR(&wipe_obj));
+    mp_obj_t suites[] = {MP_OBJ_NEW_SMALL_INT(MS_SUITE1 ? 1 : 2), MP_OBJ_NEW_SMALL_INT(2)};
+    mp_store_global(MP_QSTR_SUITES, mp_obj_new_tuple(MS_SUITE1 + MS_SUITE2, suites));
+    function_type.base.type = &mp_type_type;
+    function_type.name = MP_QSTR_callable;
+    MP_OBJ_TYPE_SET_SLOT(&function_type, call, call_function, 0);
+    const uint8_t *form = (const uint8_t *)forms;
+    for (unsigned i = 0; i < FUNCTION_COUNT; i++) {
+        function *it = &functions[i];
+        it->base.type = (const mp_obj_type_t *)&function_type;
+        it->form = form;
+        it->number = i;
+        while (*form++) {
+        }
+        mp_store_global(i ? mp_native_qstr_table[names[i - 1]] : MP_QSTR_hash, MP_OBJ_FROM_PTR(it));
+    }
     MP_DYNRUNTIME_INIT_EXIT
 }

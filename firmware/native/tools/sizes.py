@@ -30,7 +30,7 @@ def main(folders: list[Path]) -> None:
     largest: dict[str, Counter[str]] = {}
     for folder in folders:
         _, arch, suites = folder.name.split("_", 2)
-        sizes.setdefault(arch, {})[suites] = (folder / "microseal_core.native.mpy").stat().st_size
+        sizes.setdefault(arch, {})[suites] = (folder / "microseal_core.mpy").stat().st_size
         if suites == "1":
             largest[arch] = parts(folder)
     print(f"{'.mpy, bytes':12}{'suite 1':>9}{'both':>9}")
