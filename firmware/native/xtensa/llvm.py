@@ -30,6 +30,8 @@ FEATURES = ("density", "windowed", "sext", "nsa", "mul32", "mul32high", "div32",
 R_XTENSA_32, R_XTENSA_SLOT0_OP = 1, 20
 # The size of a .mpy counts more than some cycles, as it lies in RAM; no frame pointer saves code in every function.
 CLANG = ("--target=xtensa", "-ffreestanding", "-fomit-frame-pointer", "-fno-jump-tables", "-nostdlibinc")
+# What is moved out of loops there are not the registers for.
+LLC = ("-O2", "-march=xtensa", "-disable-machine-licm", "-disable-lsr")
 
 
 class BuildError(Exception):
@@ -64,6 +66,8 @@ def narrow(line: str) -> str:
     try:
         if name == "or" and arguments[1] == arguments[2]:
             return f"\tmov.n\t{arguments[0]}, {arguments[1]}"
+        if name == "addi" and signed(arguments[2]) == 0:
+            return f"\tmov.n\t{arguments[0]}, {arguments[1]}"
         if name == "add":
             return f"\tadd.n\t{', '.join(arguments)}"
         if name == "movi" and -32 <= signed(arguments[1]) <= 95:
@@ -77,13 +81,53 @@ def narrow(line: str) -> str:
     return line
 
 
+# A second name of each function for the file itself: what is called by it leaves nothing to relocate.
+LOCAL = ".Lhere_"
+
+
+def direct_calls(lines: list[str]) -> list[str]:
+    """
+    Calls of functions of the same file as such, in place of the two instructions and the literal by which llc calls everything: the
+    address, loaded from a literal, is called by the register. Only where nothing but the call reads the register.
+    """
+    here = {line.split(":")[0] for line in lines if re.match(r"[A-Za-z_]\w*:", line)}
+    literals = {}
+    for line in lines:
+        if found := re.match(r"\s*\.literal (\S+), (\S+)$", line):
+            literals[found[1]] = found[2]
+    kept: list[str] = []
+    # By register, of those that a call takes away: where it was loaded, with what.
+    loads: dict[str, tuple[int, str]] = {}
+    for line in lines:
+        code = line.split("#")[0].strip()
+        if found := re.fullmatch(r"l32r\s+(a8|a9|a1[0-5]), (\S+)", code):
+            target = literals.get(found[2], "")
+            loads.pop(found[1], None)
+            if target in here:
+                loads[found[1]] = len(kept), target
+        elif (found := re.fullmatch(r"callx8\s+(a\d+)", code)) and found[1] in loads:
+            place, target = loads[found[1]]
+            kept[place] = ""
+            line = f"\tcall8\t{LOCAL}{target}"
+            loads = {}
+        elif code.endswith(":") or re.match(r"(b|j|call|ret|loop)", code):
+            loads = {}  # of what comes from elsewhere, or goes elsewhere, nothing is known
+        else:
+            for register in re.findall(r"\ba\d+\b", code):
+                loads.pop(register, None)
+        kept.append(line)
+    kept = [f"{line}\n{LOCAL}{line}" if re.match(r"[A-Za-z_]\w*:", line) else line for line in kept]
+    used = set(re.findall(r"\.LCPI\w+", "\n".join(line for line in kept if ".literal " not in line)))
+    return [line for line in kept if not (found := re.match(r"\s*\.literal (\.LCPI\w+),", line)) or found[1] in used]
+
+
 def corrected_assembly(text: str) -> str:
     """
     Literals are placed by a directive of the section .text, which llc leaves out; constants get the one name under which
     mpy_ld takes addresses in them; instructions become short.
     """
     lines = []
-    for line in text.splitlines():
+    for line in direct_calls(text.splitlines()):
         line = re.sub(r"\.section(\s+)\.rodata", r".section\1.data.rel.ro", line)
         if line.strip() == ".literal_position":
             lines.append("\t.text")
@@ -130,7 +174,7 @@ def compile_file(source: Path, out: Path, options: list[str], without: str) -> N
         else:
             run(tool("clang"), *CLANG, "-isystem", HERE / "include", *options, "-S", "-emit-llvm", "-o", ir, source)
             ir.write_text(without_target(ir.read_text()))
-            run(tool("llc"), "-O2", "-march=xtensa", attributes, "-o", assembly, ir)
+            run(tool("llc"), *LLC, attributes, "-o", assembly, ir)
             assembly.write_text(corrected_assembly(assembly.read_text()))
         run(tool("llvm-mc"), "-triple=xtensa", attributes, "-filetype=obj", "-o", out, assembly)
     correct_object(out)
