@@ -6,6 +6,7 @@ import random
 import struct
 
 import pytest
+import unicorn
 
 from cores import elves
 from microseal_host.backends import libcrypto
@@ -106,6 +107,20 @@ def test_inverse_and_root(name: str, suite: int, order: bool) -> None:
         assert field.call("fe_invert", a) == (pow(a, -1, m) * one * one % m if a else 0)
         if not order:
             assert field.call("fe_sqrt", a * a * pow(one, -1, m) % m) in (a, (m - a) % m)
+
+
+def test_assembly_calls_c_with_an_aligned_stack() -> None:
+    """By multiples of 8 bytes, as Arm's rules have it: C may count on that."""
+    field, found = Field("m4", 1, True, False), set()
+    machine = field.machine
+    address = machine.symbols["fe_reduce_any"] & ~1
+
+    def look(uc: unicorn.Uc, *_: object) -> None:
+        found.add(uc.reg_read(machine.processor.sp) % 8)
+
+    machine.uc.hook_add(unicorn.UC_HOOK_CODE, look, begin=address, end=address)
+    field.call("fe_mul", 3, 5)
+    assert found == {0}
 
 
 @pytest.mark.parametrize("name", NAMES)

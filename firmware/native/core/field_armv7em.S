@@ -50,8 +50,9 @@
     row \n, \n + 4, \w0, \w1, \w2, \w3, \c
 .endm
 
-    .equ R, 64                  @ where fe_mul finds its arguments r and m
-    .equ M, 68
+    .equ FRAME, 68              @ of fe_mul: the product, and a word, since C is called with the stack aligned to 8 bytes
+    .equ R, FRAME               @ the arguments r and m
+    .equ M, FRAME + 4
 
 /* fe_product(r, a, b): see field_armv6m.c */
     function fe_product
@@ -69,7 +70,7 @@
 /* fe_mul(r, a, b, m): see field.h */
     function fe_mul
     push {r0, r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}
-    sub sp, #64
+    sub sp, #FRAME
     ldm r1!, {r3, r4, r5, r6}
     /* Words 0, 5 are r9, words 1, 6 are r10, 2, 7: r11, 3: r7, 4: r8, ... */
     ldr r12, [r2, #0]
@@ -203,7 +204,7 @@ give:
     stm r4!, {r9, r10, r11, r12}
     stm r4, {r0, r1, r2, r3}
 leave:
-    add sp, #64
+    add sp, #FRAME
     pop {r0, r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}
 
 #if MS_SUITE2

@@ -5,7 +5,7 @@
 #include "field.h"
 
 /* 15 where products of 32 bits are dear, and where adding up such of 64 bits would branch on carries. */
-#if MS_ARMV6M || defined __XTENSA__ || defined __xtensa__
+#if MS_ARMV6M || defined __XTENSA__ || defined __xtensa__ || (defined __riscv && __riscv_xlen == 32)
 #    define GCD_STEPS 15
 typedef int32_t gcd_sum;
 #else
