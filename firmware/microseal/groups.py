@@ -4,12 +4,7 @@ from . import crypto, errors
 from .errors import Refused
 from .membership import Membership
 from .topics import check_topic
-from .wire import u32
 
-_LEFT = (
-    "left"  # record: first 8 bytes of the gid's hash ‖ u32(epoch) for each group that this device was in and is out of
-)
-_MOST_LEFT = 64  # of them; one more keeps its place among the groups
 _CACHED = 32  # topics whose group is remembered
 _CACHED_TOPIC = 128  # bytes of the longest of them: anybody can send on thousands of long topics
 
@@ -23,7 +18,7 @@ class Groups:
         self._limit = limit
         self._senders = senders
         self._cache = {}  # topic -> (Membership, kind)
-        self._left = store.load(_LEFT) or b""
+        self._left = store.load("left") or b""  # see left.py
         self.by_gid = {}
 
     def _name(self, gid):
@@ -63,30 +58,27 @@ class Groups:
 
     def _last(self, gid):
         """The last epoch known of a group that this device is out of; None where none is."""
-        name = self._name(gid)
-        for at in range(0, len(self._left), 12):
-            if self._left[at : at + 8] == name:
-                return int.from_bytes(self._left[at + 8 : at + 12], "big")
-        return None
+        if not self._left:
+            return None
+        from .left import last
+
+        return last(self._left, self._name(gid))
 
     def _leave(self, group):
         """Frees the place of a group that this device is out of; of it stays the epoch's number, behind which there is no way back.
 
         Safe to repeat after a power cut: that is stored before the group's record goes.
         """
-        gid, name, left = group.gid, self._name(group.gid), self._left
-        others = b"".join([left[at : at + 12] for at in range(0, len(left), 12) if left[at : at + 8] != name])
-        if len(others) >= 12 * _MOST_LEFT:
-            return
-        self._left = others + name + u32(group.number)
-        self._store.save(_LEFT, self._left)
-        del self.by_gid[gid]
-        self._store.erase(self._record(gid))
-        index = b"".join([entry for entry in _entries(self._store.load("groups") or b"") if entry[1:] != gid])
-        if index:
-            self._store.save("groups", index)
-        else:
-            self._store.erase("groups")
+        from .left import put
+
+        gid, store = group.gid, self._store
+        left = put(self._left, self._name(gid), group.number)
+        if left is not None:  # one more than it has room for keeps its place
+            store.save("left", left)
+            self._left = left
+            del self.by_gid[gid]
+            store.erase(self._record(gid))
+            store.save("groups", b"".join([entry for entry in _entries(store.load("groups")) if entry[1:] != gid]))
 
     def switch(self, group, now):
         """Lets `group` switch to its pending epoch if it can; True if it did. Stored before it takes effect."""

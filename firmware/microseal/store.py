@@ -59,7 +59,7 @@ class Store:
         return newest[2] if newest and newest[2] else None
 
     def save(self, name, content):
-        """Writes a record (bytes, not empty); when this returns it is on flash, when it is cut off the old content stands."""
+        """Writes a record (bytes, empty: none); when this returns it is on flash, when it is cut off the old content stands."""
         newest = self._newest(name)
         slot = "b" if newest and newest[0] == "a" else "a"
         self._write(name, slot, newest[1] + 1 if newest else 0, content)

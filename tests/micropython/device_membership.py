@@ -24,7 +24,7 @@ from microseal.errors import NotReady
 from microseal.group import PUBLISHER, SUBSCRIBER
 from microseal.policy import Policy
 from microseal.store import Store
-from microseal.wire import hexkid
+from microseal.wire import hexkid, u32
 
 
 def group_of(member, world):
@@ -220,7 +220,7 @@ def test_the_places_of_groups_that_one_is_out_of():
         member.control(control(b"key/" + name + b"/" + hexkid(member.me.kid) + b"/1"), bytes(86))
     refused(errors.EPOCH, offer_raw, member, world, world.info_raw)
     full = joined(world, 2, groups=2)
-    full._store.save("left", bytes(12 * 64))
+    full._store.save("left", b"".join([u32(at) * 3 for at in range(64)]))
     full = start(world, 2, directory=full.directory, groups=2)
     following = NextEpoch(world, publishers=[0, 1], subscribers=[3])
     following.announce(full)
