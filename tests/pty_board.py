@@ -114,9 +114,24 @@ class PtyBoard:
         """The Unix port ends at a second interrupt that comes before it has seen the first one."""
         data = data.replace(b"\x03\x03", b"\x03")
         for piece in re.findall(b"[^\x03]+|\x03", data):
+            if piece == b"\x03":
+                self._await_rest()
             os.write(inner, piece)
             if piece == b"\x03":
                 time.sleep(0.02)
+
+    def _await_rest(self) -> None:
+        """Until the interpreter waits for something, a second at most, for a program that never does.
+
+        Its handler of the interrupt jumps out of whatever it finds, malloc as well, and leaves the C library's lock behind.
+        """
+        assert self._process is not None
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0] in "ST":
+                    return
+            time.sleep(0.005)
 
     def reset(self) -> None:
         """It starts anew, and the port stays: a board behind a USB-UART chip, or one that its watchdog has reset."""
