@@ -242,7 +242,7 @@ class Plant:
             self.stop_authority()
 
 
-def until(done: Callable[[], Any], seconds: float = 20) -> bool:
+def until(done: Callable[[], Any], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:

@@ -101,7 +101,7 @@ class RunningBridge:
         return sum(text in line for line in list(self.said))
 
 
-def until(done: Callable[[], object], seconds: float = 20.0) -> bool:
+def until(done: Callable[[], object], seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:
