@@ -121,12 +121,12 @@ class PtyBoard:
                 time.sleep(0.02)
 
     def _await_rest(self) -> None:
-        """Until the interpreter waits for something, a second at most, for a program that never does.
+        """Until the interpreter waits for something, or for a quarter of a second: a program may never do so.
 
         Its handler of the interrupt jumps out of whatever it finds, malloc as well, and leaves the C library's lock behind.
         """
         assert self._process is not None
-        end = time.monotonic() + 1
+        end = time.monotonic() + 0.25
         while time.monotonic() < end:
             with contextlib.suppress(OSError):
                 if Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0] in "ST":
