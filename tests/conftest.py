@@ -33,9 +33,14 @@ def pytest_configure(config: pytest.Config) -> None:
     is_long = config.getoption("--long")
     hypothesis.settings.load_profile("long" if is_long else "short")
     if is_long:
-        # Also for what tests start as processes of their own. Per test: a long run takes its time.
+        # Also for what tests start as processes of their own.
         os.environ["MICROSEAL_LONG"] = "1"
-        config.option.timeout = 0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)  # before what the test's own file says
 
 
 @pytest.fixture(scope="session")
