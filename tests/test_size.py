@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("client_sketch")
 
 # The least so far, rounded up; bytes.
-PACKAGE = 71_500
+PACKAGE = 72_500
 MODULE = {"armv6m": 16_384, "armv7emsp": 16_384, "rv32imc": 21_600, "x64": 39_500}
 XTENSA = 19_700  # where its compiler is installed
 STACK = 2_048
