@@ -78,8 +78,8 @@ run_boards() {
 }
 
 run_python() {
-    # Two workers even on one core: most of the end to end tests wait.
-    .venv/bin/python -m pytest -n 2 --dist loadgroup --durations 8 --ignore tests/arch --ignore tests/board \
+    # More workers than cores: most of the end to end tests wait.
+    .venv/bin/python -m pytest -n 4 --dist loadgroup --durations 8 --ignore tests/arch --ignore tests/board \
         "${pytest_arguments[@]}"
 }
 
