@@ -12,18 +12,25 @@ void ms_wipe(void *buffer, size_t length)
     __asm__ volatile("" : : "r"(buffer) : "memory");
 }
 
-/* What lies between the caller's frame and the functions that erase for themselves elsewhere. */
-#define MORE (MS_CALLER_BURNS ? 384 : 0)
+/* Also what lies between the caller's frame and functions that erase for themselves elsewhere, HKDF's with its two
+ * states. */
+#if MS_CALLER_BURNS
+#    define DEEP (sizeof(void *) == 4 ? 2048 : 2816)
+#    define SHALLOW (sizeof(void *) == 4 ? 1280 : 1792)
+#else
+#    define DEEP (sizeof(void *) == 4 ? 1792 : 2048)
+#    define SHALLOW (sizeof(void *) == 4 ? 768 : 928)
+#endif
 
 MS_NOINLINE void erase_stack(void)
 {
-    uint8_t frame[(sizeof(void *) == 4 ? 1792 : 2048) + MORE];
+    uint8_t frame[DEEP];
     ms_wipe(frame, sizeof frame);
 }
 
 MS_NOINLINE void erase_stack_shallow(void)
 {
-    uint8_t frame[(sizeof(void *) == 4 ? 768 : 928) + MORE];
+    uint8_t frame[SHALLOW];
     ms_wipe(frame, sizeof frame);
 }
 
