@@ -113,7 +113,7 @@ PROGRAMS = {"umqtt.simple": PLAIN, "umqtt.simple, TLS": TLS, OURS: SEALED}
 
 
 def _make(*targets: str) -> None:
-    command = ["make", "--silent", "--no-print-directory", "-C", package.ROOT / "firmware/native", *targets]
+    command = ["make", "-j2", "--silent", "--no-print-directory", "-C", package.ROOT / "firmware/native", *targets]
     environment = {**os.environ, "PATH": f"{package.ROOT / '.venv/bin'}:{os.environ.get('PATH', os.defpath)}"}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
