@@ -59,7 +59,7 @@ def find_due(connection: Connection, now: int) -> list[Due]:
         select(schema.signers.c.kid).order_by(schema.signers.c.not_after.desc()).limit(1)
     ).scalar_one()
     current = {row.gid: row for row in connection.execute(select(schema.epochs))}
-    deleted = set(connection.execute(select(schema.deleted.c.gid)).scalars())
+    forgotten = set(_forgotten(connection, now))
     found = []
     for group in connection.execute(select(schema.groups).order_by(schema.groups.c.gid)):
         to, at = frozenset(wished.get(group.gid, ())), present.get(group.gid, set())
@@ -67,7 +67,7 @@ def find_due(connection: Connection, now: int) -> list[Due]:
         joined, left = len(to - at), len(at - to)
         # At half its time, so that nothing stops when the authority is away for less than the other half.
         renew = epoch is not None and now - epoch.issued > max((epoch.not_after - epoch.issued) // 2, LEAST_LIFETIME)
-        if epoch is None and not to or group.epoch >= LAST or group.gid in deleted and not at:
+        if epoch is None and not to or group.epoch >= LAST or group.gid in forgotten and not at:
             continue
         if left or joined:
             found.append(Due(group.gid, to, joined, left, bool(left) or renew, f"{joined} seats taken, {left} left"))
@@ -268,10 +268,17 @@ def _is_by_signer(vault: Vault, revoked: bytes) -> bool:
     return crypto.core.verify(vault.suite, vault.signer.public, b"revoked", b"", revoked[:-64], revoked[-64:])
 
 
+def _forgotten(connection: Connection, now: int) -> list[str]:
+    """Deleted groups whose last members' certificates have expired. Until then an epoch without members tells who was away."""
+    lifetime = connection.execute(select(schema.authority.c.device_lifetime)).scalar_one()
+    over = select(schema.deleted.c.gid).where(schema.deleted.c.since < now - lifetime)
+    return list(connection.execute(over).scalars())
+
+
 def clear_groups(connection: Connection, now: int) -> int:
-    """Takes deleted groups off the board, when no epoch of theirs is in force anywhere: until then, who was away is told by it."""
+    """Takes deleted groups off the board that nobody is left to be told of."""
     known = schema.epochs.c
-    over = select(known.gid).where(known.gid.in_(select(schema.deleted.c.gid)), known.not_after < now)
+    over = select(known.gid).where(known.gid.in_(_forgotten(connection, now)))
     seated = select(schema.seats.c.gid)
     gids = list(connection.execute(over.where(known.gid.not_in(seated))).scalars())
     for gid in gids:
