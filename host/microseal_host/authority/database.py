@@ -164,8 +164,9 @@ def _upgrade(database: Database) -> int:
     """From version 1, which had no table of deleted groups."""
     with _reaching(database), database.write() as connection:
         schema.deleted.create(connection, checkfirst=True)
-        connection.execute(update(schema.schema_version).values(version=2))
-    return 2
+        found = schema.schema_version.c.version  # which somebody else may have raised meanwhile
+        connection.execute(update(schema.schema_version).where(found == 1).values(version=2))
+        return int(connection.execute(select(found)).scalar_one())
 
 
 def _file(url: URL) -> Path:
@@ -191,6 +192,9 @@ def _check_file(path: Path) -> None:
         raise Failure(f"{path} cannot be read and written by this user", f"ls -l {path}", DENIED)
 
 
+WHAT_TO_DO = "is its server running, its disk full, and may this user make tables in it? Then run the command again"
+
+
 def reason_of(error: DBAPIError) -> str:
     """What the driver says; the first line only, since drivers add the parameters of the connection below it."""
     return str(error.orig).splitlines()[0] if error.orig is not None else "unknown error"
@@ -203,7 +207,7 @@ def _reaching(database: Database) -> Iterator[None]:
         yield
     except DatabaseError as error:
         database.close()
-        raise Failure(f"cannot use the database {database.name}: {reason_of(error)}", code=NOT_READY) from None
+        raise Failure(f"cannot use the database {database.name}: {reason_of(error)}", WHAT_TO_DO, NOT_READY) from None
     except Failure:
         database.close()
         raise

@@ -60,9 +60,9 @@ class _Root(TyperGroup):
             sqlalchemy = sys.modules.get("sqlalchemy.exc")
             if sqlalchemy is None or not isinstance(error, sqlalchemy.DBAPIError):
                 raise
-            from ..authority.database import reason_of
+            from ..authority.database import WHAT_TO_DO, reason_of
 
-            output.fail(f"cannot use the database: {reason_of(error)}")
+            output.fail(f"cannot use the database: {reason_of(error)}", WHAT_TO_DO)
             code = NOT_READY
         raise typer.Exit(code)
 
