@@ -1,7 +1,7 @@
 """The groups that a member is in or is about to join, and which of them a topic belongs to (section 5)."""
 
 from . import crypto, errors
-from .errors import Refused
+from .errors import Refused, StorageError
 from .membership import Membership
 from .topics import check_topic
 
@@ -37,7 +37,10 @@ class Groups:
                 self.by_gid[gid] = group = Membership(self._identities, gid, self._senders)
                 group.restore(content)
                 if group.current is None:  # the power may have gone before `_leave` was done with it
-                    self._leave(group)
+                    try:
+                        self._leave(group)
+                    except StorageError:
+                        pass  # no room on the flash is no reason not to start; the next start tries again
 
     def get(self, gid):
         """The Membership of gid, which is new if this is the first that is heard of it; Refused(ROOM) if there are too many."""

@@ -20,7 +20,7 @@ from device_support import (
 from microseal import errors
 from microseal.entropy import Entropy
 from microseal.envelope import seal
-from microseal.errors import NotReady
+from microseal.errors import NotReady, StorageError
 from microseal.group import PUBLISHER, SUBSCRIBER
 from microseal.policy import Policy
 from microseal.store import Store
@@ -185,6 +185,15 @@ class CutStore(Store):
         Store._write(self, name, slot, sequence, content)
 
 
+class FullStore(Store):
+    """No room for one record more."""
+
+    def _write(self, name, slot, sequence, content):
+        if name == "left":
+            raise StorageError("no room")
+        Store._write(self, name, slot, sequence, content)
+
+
 def test_the_power_goes_while_a_group_is_left():
     world = scenario(suites[0])
     following = NextEpoch(world, publishers=[0, 1], subscribers=[3])
@@ -198,6 +207,8 @@ def test_the_power_goes_while_a_group_is_left():
         except PowerCut:
             pass
         CutStore.left = None
+        if writes == 1:  # between the epoch without keys and `left`: no room for this is no reason not to start
+            assert group_of(start(world, 2, directory=member.directory, store=FullStore), world).current is None
         again = start(world, 2, directory=member.directory)
         if not writes:
             assert group_of(again, world).number == world.info().epoch
