@@ -62,6 +62,8 @@ class Run:
                 except trouble.CONNECTION as error:
                     self._log("not connected:", trouble.explain(error))  # a broker that is away is no crash of a sketch
                     board.state = trouble.light(error)
+                if self._sleep.is_due(False):
+                    break
                 board.rest(pause)
                 pause = min(2 * pause, PAUSE_MAX)
             self._finish()

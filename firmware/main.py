@@ -36,9 +36,10 @@ class Log:
         self._last = None
 
     def __call__(self, *text):
-        if text != self._last:
-            self._last = text
-            print("microseal:", *text)
+        line = " ".join([str(part) for part in text])
+        if line != self._last:
+            self._last = line
+            print("microseal:", line)
 
     def refused(self, topic, reason):
         """What microseal's own topics bring that is not for this device, or no longer, is nobody's concern."""
