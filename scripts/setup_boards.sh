@@ -137,7 +137,7 @@ build_all() {
             jobs+=("usermod armv6m $(stamp_of "$key" "$core") armv6m_usermod.elf")
         fi
     done
-    key=$(stamp_of "$source" "$XTENSA_LLVM" "$(hash_of tests/arch/boards/xtensawin firmware/native/xtensa/{llvm,link}.py \
+    key=$(stamp_of "$source" scripts/setup_boards.sh "$XTENSA_LLVM" "$(hash_of tests/arch/boards/xtensawin firmware/native/xtensa/{llvm,link}.py \
         firmware/native/xtensa/{include,runtime})")
     jobs+=("xtensa xtensawin $key xtensawin.elf")
     jobs+=("usermod unix $(stamp_of "$source" scripts/setup_boards.sh "$(gcc --version)" "$core") unix_usermod")
