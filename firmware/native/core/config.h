@@ -11,8 +11,8 @@
  *   MS_ARMV7EM             the same for ARMv7E-M and ARMv8-M with DSP instructions and *_armv7em.S.
  *   MS_XTENSA              1, by default on Xtensa with the windowed ABI (ESP32, S2, S3): products are assembly,
  *                          in field_xtensa.c.
- *   MS_CALLER_BURNS        set by who includes core.c and, after each call, erases the stack that it took: see
- * secret.h. MS_ONE_UNIT            set by core.c, which includes all other files: everything internal becomes static.
+ *   MS_CALLER_BURNS        set by who includes core.c and erases, after each call, the stack that it took (secret.h).
+ *   MS_ONE_UNIT            set by core.c, which includes all other files: everything internal becomes static.
  *   MS_CHECK_SECRETS       set for the valgrind build: secrets are tracked, see secret.h.
  */
 #ifndef MS_CONFIG_H

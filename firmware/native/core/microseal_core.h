@@ -15,7 +15,7 @@
  *   - MS_ERR_SUITE: the suite is unknown or not built in. MS_ERR_POINT: an encoding with a bad prefix, x >= p, or x
  *     of no point of the curve. MS_ERR_SCALAR: a scalar is not in range.
  *   - Every secret that a function put on the stack is overwritten before it returns, whatever it returns; where there
- *     is a context, by the function that ends it.
+ *     is a context, by the function that ends it. With MS_CALLER_BURNS that is the caller's to do (secret.h).
  */
 #ifndef MICROSEAL_CORE_H
 #define MICROSEAL_CORE_H

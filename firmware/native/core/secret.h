@@ -11,7 +11,8 @@
 
 /*
  * Erase the stack below the caller's frame, where the functions that it called had theirs: as deep as point arithmetic
- * goes, or only as deep as hashes and ciphers go. tests/c/test_stack.c measures that nothing is left.
+ * goes, or only as deep as hashes and ciphers go. tests/c/test_stack.c measures that nothing is left, and, where the
+ * caller erases, tests/arch/test_stack.py.
  */
 MS_INTERNAL void erase_stack(void);
 MS_INTERNAL void erase_stack_shallow(void);

@@ -13,7 +13,7 @@
 #ifndef MS_BINDING_H
 #define MS_BINDING_H
 
-/* Each with a frame of its own, which it leaves clean: inlined, all of them would have one that is as large as all. */
+/* Each with a frame of its own: inlined, all of them would have one that is as large as all. */
 #define MS_API static __attribute__((noinline))
 #define MS_CALLER_BURNS 1 /* in call_function */
 #include "../core/core.c"
