@@ -252,7 +252,7 @@ def _start_tls(children: Children, folder: Path) -> int:
 
 def show(result: dict[str, Any]) -> None:
     console = Console(width=150)
-    for title, rows in (("flash", result["flash"]), ("C stack", result["stack"])):
+    for title, rows in (("flash", result["flash"]), ("C stack of the core", result["stack"])):
         table = Table(title, "", "bytes", "goal", "", box=None, pad_edge=False)
         table.columns[2].justify = table.columns[3].justify = "right"
         for what, kind, size, goal in rows:
