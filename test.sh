@@ -98,7 +98,7 @@ stage() {
     [[ $name == python ]] || printf '=== %s took %d s%s\n' "$name" "$took" "$note"
 }
 
-declare -A budget=([setup]=240 [lint]=30 [native]=180 [boards]=420 [python]=600)
+declare -A budget=([setup]=240 [lint]=30 [native]=180 [boards]=480 [python]=600)
 for name in setup "${stages[@]}"; do
     stage "$name" "${budget[$name]}"
 done
