@@ -31,7 +31,7 @@ from .wire import check_client_id
 READY = 30  # s that connect takes at most, where it is not told otherwise
 STATES = 16  # state topics whose last message is published again in a new epoch
 _CONTROL = 8192  # bytes of the largest message under microseal/ that is read whole; rosters stream
-_TOPIC = 128  # bytes, more than any topic under microseal/ and what goes with it
+_OWN_TOPIC = 128  # bytes, more than any topic under microseal/ and what goes with it
 _TOPIC = 8192  # bytes of the longest topic on which a message is read: one that is longer would make room for the next
 _HELD = 32768  # bytes of messages that may wait for a callback, unless the policy allows a single one that is larger
 _OVERHEAD = 224  # bytes of an envelope beyond its message
@@ -116,7 +116,7 @@ class MQTTClient(Callbacks):
                 f"client_id is to be this device's id, {member.id.decode()}, or that with / and a name behind it"
             )
         settings.update(server=server, port=port, keepalive=keepalive, ssl=ssl, ssl_params=ssl_params)
-        settings.setdefault("max_packet", _CONTROL + _TOPIC)
+        settings.setdefault("max_packet", _CONTROL + _OWN_TOPIC)
         self._anonymous_settings = dict(settings, user=anonymous_user, password=anonymous_password)
         self._main = self.channel(self, client_id, dict(settings, user=user, password=password))
         self._anonymous = None
